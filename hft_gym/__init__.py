@@ -1,0 +1,167 @@
+"""hft_gym: a limit-order-book market, compiled and batched, for reinforcement learning.
+
+>>> import gymnasium, hft_gym
+>>> env = gymnasium.make("HFTMarket-v0")
+>>> observation, info = env.reset(seed=7)
+
+Every public name below is loaded when it is first used, so that ``import hft_gym`` costs little more
+than importing gymnasium: no numba, no pandas, no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from hft_gym._version import __version__
+
+if TYPE_CHECKING:
+    from hft_gym.book import CompiledOrderBook, OrderBook
+    from hft_gym.envs.config import EnvConfig, RewardConfig
+    from hft_gym.errors import (
+        ActionError,
+        BookFullError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DuplicateOrderError,
+        HFTGymError,
+        LogOverflowError,
+        MessageError,
+        OrderError,
+        PriceError,
+        QuantityError,
+        SideError,
+        SymbolError,
+        UnknownOrderError,
+    )
+    from hft_gym.flow import FlowConfig
+    from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig
+    from hft_gym.types import (
+        MESSAGE_DTYPE,
+        TRADE_DTYPE,
+        BookSnapshot,
+        MessageKind,
+        Order,
+        OrderSide,
+        OrderStatus,
+        OrderType,
+        TimeInForce,
+        Trade,
+    )
+
+# Public name -> the module that defines it.
+_HOMES = {
+    **dict.fromkeys(
+        (
+            "Order",
+            "OrderSide",
+            "OrderStatus",
+            "OrderType",
+            "TimeInForce",
+            "Trade",
+            "BookSnapshot",
+            "MessageKind",
+            "MESSAGE_DTYPE",
+            "TRADE_DTYPE",
+        ),
+        "hft_gym.types",
+    ),
+    **dict.fromkeys(
+        (
+            "HFTGymError",
+            "ConfigError",
+            "OrderError",
+            "PriceError",
+            "QuantityError",
+            "DuplicateOrderError",
+            "UnknownOrderError",
+            "SymbolError",
+            "BookFullError",
+            "SideError",
+            "MessageError",
+            "DataError",
+            "ActionError",
+            "CheckpointError",
+            "LogOverflowError",
+        ),
+        "hft_gym.errors",
+    ),
+    **dict.fromkeys(("OrderBook", "CompiledOrderBook"), "hft_gym.book"),
+    "FlowConfig": "hft_gym.flow",
+    **dict.fromkeys(("Market", "MarketConfig", "LatencyConfig", "FeeConfig"), "hft_gym.market"),
+    **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
+}
+
+__all__ = [
+    "__version__",
+    # the order book
+    "OrderBook",
+    "CompiledOrderBook",
+    "Order",
+    "OrderSide",
+    "OrderStatus",
+    "OrderType",
+    "TimeInForce",
+    "Trade",
+    "BookSnapshot",
+    "MessageKind",
+    "MESSAGE_DTYPE",
+    "TRADE_DTYPE",
+    # the market and the environments
+    "Market",
+    "MarketConfig",
+    "FlowConfig",
+    "LatencyConfig",
+    "FeeConfig",
+    "EnvConfig",
+    "RewardConfig",
+    # errors
+    "HFTGymError",
+    "ConfigError",
+    "OrderError",
+    "PriceError",
+    "QuantityError",
+    "DuplicateOrderError",
+    "UnknownOrderError",
+    "SymbolError",
+    "BookFullError",
+    "SideError",
+    "MessageError",
+    "DataError",
+    "ActionError",
+    "CheckpointError",
+    "LogOverflowError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use and keep it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every public name, loaded or not."""
+    return sorted({*globals(), *__all__})
+
+
+def _register() -> None:
+    """Tell gymnasium of the environments, once: importing twice changes nothing and warns of nothing.
+
+    The episode's end is a rule of the market (the position is closed at book prices), so there is no
+    ``max_episode_steps``: the environment terminates itself.
+    """
+    if "HFTMarket-v0" not in gymnasium.registry:
+        gymnasium.register(
+            id="HFTMarket-v0",
+            entry_point="hft_gym.envs.single:HFTMarketEnv",
+            vector_entry_point="hft_gym.envs.vector:HFTMarketVectorEnv",
+        )
+
+
+_register()
