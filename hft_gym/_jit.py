@@ -1,0 +1,193 @@
+"""The one place where numba is configured: how kernels are compiled, cached and kept fresh.
+
+Two decorators:
+
+* :func:`kernel` marks a helper. It is compiled into whatever calls it and cannot be called from Python.
+* :func:`entry` marks a function that Python calls. Its machine code is cached on disk.
+
+Why not ``cache=True``: numba compares only the file that defines the cached function, so an edit to a
+helper in another file would leave the old machine code in use. Here the cache folder's name carries a
+stamp over *every* source file of the kernel floors (``KERNEL_PACKAGES``) and over the compiler settings; an edit
+anywhere opens a new folder. The folder lies outside the installation, so a read-only site-packages works, and
+a cache that cannot be read or written only costs a recompilation.
+
+Why ``_nrt=False``: numba otherwise counts references of every array handed to a helper (45 instead of 11 ns
+a book message). It is a private option of numba: it is used here only, and a test checks that it is honoured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba.core import config as numba_config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.extending import intrinsic
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+JIT_DISABLED = bool(numba_config.DISABLE_JIT)
+"""True if ``NUMBA_DISABLE_JIT`` is set: kernels then run as plain Python (slow, for debugging and tests)."""
+
+PACKAGE_ROOT = Path(__file__).resolve().parent
+KERNEL_PACKAGES = ("book", "flow", "market", "envs")
+"""Sub-packages whose sources may be compiled into a kernel; all of them go into the cache stamp."""
+
+U = np.uint64
+"""Marks an array index as unsigned, so that numba does not test for negative ones."""
+
+_OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True}
+
+
+def kernel_sources() -> list[Path]:
+    """Every source file whose edit must invalidate the cache, in a fixed order."""
+    files = [Path(__file__).resolve(), PACKAGE_ROOT / "types.py"]
+    for name in KERNEL_PACKAGES:
+        files += sorted((PACKAGE_ROOT / name).rglob("*.py"))
+    return [f for f in files if f.exists()]
+
+
+@lru_cache(maxsize=1)
+def source_stamp() -> str:
+    """Hex digest over the kernel sources, the numba version and the settings that change machine code."""
+    digest = hashlib.sha256()
+    settings = (numba.__version__, sys.version_info[:2], sorted(_OPTIONS.items()))
+    knobs = (numba_config.BOUNDSCHECK, numba_config.OPT, numba_config.DEBUG, numba_config.DEBUGINFO_DEFAULT)
+    digest.update(repr((settings, [str(k) for k in knobs])).encode())
+    for path in kernel_sources():
+        digest.update(str(path.relative_to(PACKAGE_ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path:
+    """Folder of the compiled kernels: ``$HFT_GYM_CACHE_DIR``, else the user's cache folder, else a temporary one."""
+    chosen = os.environ.get("HFT_GYM_CACHE_DIR")
+    if chosen:
+        base = Path(chosen)
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir())) / "hft_gym"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches" / "hft_gym"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hft_gym"
+    folder = base / f"kernels-{source_stamp()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        user = getattr(os, "getuid", lambda: "user")()
+        folder = Path(tempfile.gettempdir()) / f"hft_gym-{user}" / f"kernels-{source_stamp()}"
+    return folder
+
+
+class _StampedLocator(_CacheLocator):  # type: ignore[misc]
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._py_file = py_file
+        self._name = f"{py_func.__module__}.{py_func.__qualname__}"
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return source_stamp()
+
+    def get_disambiguator(self) -> str:
+        return hashlib.sha256(self._name.encode()).hexdigest()[:8]
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _StampedLocator:
+        return cls(py_func, py_file)
+
+
+class _StampedCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_StampedLocator,)
+
+
+class _StampedCache(FunctionCache):  # type: ignore[misc]
+    """Numba's file cache with our folder; a damaged or unwritable cache means a recompilation, said aloud."""
+
+    _impl_class = _StampedCacheImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError) as error:
+            warnings.warn(f"compiled kernel cache is unreadable ({error}); compiling anew", stacklevel=2)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            warnings.warn(
+                f"compiled kernels cannot be cached in {self.cache_path} ({error}); every process will compile. "
+                "Set HFT_GYM_CACHE_DIR to a writable folder.",
+                stacklevel=2,
+            )
+
+
+def kernel(function: F) -> F:
+    """Compile *function* as a helper of kernels: no allocation, no exceptions, no Python wrapper."""
+    compiled: F = numba.njit(function, no_cpython_wrapper=True, **_OPTIONS)
+    return compiled
+
+
+def inlined(function: F) -> F:
+    """As :func:`kernel`, and always inlined into its callers: for the few helpers of the hottest loops."""
+    compiled: F = numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_OPTIONS)
+    return compiled
+
+
+def entry(function: F) -> F:
+    """Compile *function* as an entry point callable from Python, without the GIL, cached on disk."""
+    compiled: Any = numba.njit(function, **_OPTIONS)
+    if not JIT_DISABLED:
+        compiled._cache = _StampedCache(compiled.py_func)
+    result: F = compiled
+    return result
+
+
+if JIT_DISABLED:
+
+    def ctz(x: int) -> int:
+        """Number of trailing zero bits of a non-zero 64-bit word."""
+        x = int(x)
+        return (x & -x).bit_length() - 1
+
+    def clz(x: int) -> int:
+        """Number of leading zero bits of a non-zero 64-bit word."""
+        return 64 - int(x).bit_length()
+
+else:
+    from llvmlite import ir
+    from numba import types
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def ctz(typing_context: Any, x: Any) -> Any:
+        """Number of trailing zero bits of a non-zero 64-bit word."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(types.uint64), codegen
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def clz(typing_context: Any, x: Any) -> Any:
+        """Number of leading zero bits of a non-zero 64-bit word."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(types.uint64), codegen
