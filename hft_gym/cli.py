@@ -1,0 +1,254 @@
+"""The command ``hft-gym``: one table of commands, each loaded only when it is called.
+
+This is the one module of the library that may look up to ``baselines``, ``agents`` and ``train``. It
+does so lazily (:func:`load`), and says what to do when they cannot be had: an extra that is not
+installed, or another distribution's package of the same name that hides ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata, util
+from pathlib import Path
+from types import ModuleType
+
+UPPER_PACKAGES = ("agents", "baselines", "train")
+"""Top-level packages that our distribution brings besides ``hft_gym``; their names are not ours alone."""
+
+EXTRAS = {
+    "torch": "train",
+    "stable_baselines3": "train",
+    "sb3_contrib": "train",
+    "tensorboard": "train",
+    "tqdm": "train",
+    "plotly": "plot",
+    "lumina_lob": "bench-peers",
+}
+"""Optional module -> the extra of hft_gym that installs it."""
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the message says why and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the command table: ``module:function`` is imported when the command is called."""
+
+    words: str
+    target: str
+    summary: str
+    example: str
+
+    def function(self) -> Callable[[], object]:
+        """The function behind the command; it reads its options from ``sys.argv``."""
+        module, _, name = self.target.partition(":")
+        function: Callable[[], object] = getattr(load(module), name)
+        return function
+
+
+COMMANDS = (
+    Command(
+        "demo",
+        "train.demo:main",
+        "Watch strategies and a freshly trained PPO agent trade one market; ends with a table.",
+        "hft-gym demo",
+    ),
+    Command(
+        "train ppo",
+        "train.ppo:main",
+        "Train a PPO agent; keeps the best model and writes everything into a run folder.",
+        "hft-gym train ppo --help",
+    ),
+    Command(
+        "compare",
+        "train.compare:main",
+        "Play baselines and trained agents on the same held-out seeds; one honest table.",
+        "hft-gym compare --help",
+    ),
+    Command(
+        "baselines",
+        "hft_gym.cli_info:show_baselines",
+        "List the scripted strategies and their parameters.",
+        "hft-gym baselines",
+    ),
+    Command(
+        "envs",
+        "hft_gym.cli_info:show_envs",
+        "List the environments; with an id, print its data sheet.",
+        "hft-gym envs HFTMarket-v0",
+    ),
+    Command(
+        "bench",
+        "hft_gym.bench.command:main",
+        "Measure the speed of books, environments and training here; a table and a JSON file.",
+        "hft-gym bench --quick",
+    ),
+    Command(
+        "compile",
+        "hft_gym.cli_info:compile_kernels",
+        "Compile the market's kernels into the cache now, so that nothing waits for it later.",
+        "hft-gym compile",
+    ),
+    Command(
+        "version",
+        "hft_gym.cli_info:show_versions",
+        "Print versions, where things are installed, and anything that looks wrong.",
+        "hft-gym version",
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named by *argv* (default: the process's arguments) and return its exit status.
+
+    0 is success, 1 a command that cannot be carried out here, 2 a mistake in the command line.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print_help(COMMANDS)
+        return 0
+    if arguments[0] == "--version":
+        arguments[0] = "version"
+    command, rest = find(arguments)
+    if command is None:
+        return reject(arguments)
+    return run(command, rest)
+
+
+def find(arguments: Sequence[str]) -> tuple[Command | None, list[str]]:
+    """The command that *arguments* begin with, and the arguments after it."""
+    for command in COMMANDS:
+        words = command.words.split()
+        if list(arguments[: len(words)]) == words:
+            return command, list(arguments[len(words) :])
+    return None, list(arguments)
+
+
+def reject(arguments: Sequence[str]) -> int:
+    """Answer a command that does not exist: a group shows its members, a typo what may have been meant."""
+    members = [c for c in COMMANDS if c.words.split()[0] == arguments[0]]
+    if members:
+        print_help(members)
+        return 0 if len(arguments) == 1 or arguments[1] in ("-h", "--help") else 2
+    names = [c.words for c in COMMANDS]
+    close = difflib.get_close_matches(" ".join(arguments[:2]), names, n=1, cutoff=0.5)
+    close = close or difflib.get_close_matches(arguments[0], names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else f"; the commands are {', '.join(names)}"
+    print(f"hft-gym: no command {arguments[0]!r}{hint}", file=sys.stderr)
+    return 2
+
+
+def run(command: Command, rest: Sequence[str]) -> int:
+    """Call *command* with *rest* as its arguments; expected failures become one line instead of a trace."""
+    from hft_gym.errors import ConfigError, HFTGymError
+
+    before = sys.argv
+    sys.argv = [f"hft-gym {command.words}", *rest]
+    try:
+        result = command.function()()
+    except (CommandError, HFTGymError) as error:
+        print(f"hft-gym {command.words}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(f"hft-gym {command.words}: {missing_extra(error.name or '', extra)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"hft-gym {command.words}: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+            return 1
+        return stop.code or 0
+    finally:
+        sys.argv = before
+    return result if isinstance(result, int) else 0
+
+
+def missing_extra(module: str, extra: str) -> str:
+    """What to type when *module*, which comes with *extra*, is not installed."""
+    return f'this needs {module}, which is not installed; mend it with:  pip install "hft_gym[{extra}]"'
+
+
+def load(module: str) -> ModuleType:
+    """Import *module*; one of the upper packages only after making sure that it is ours.
+
+    Raises:
+        CommandError: another package of the same name hides ours, or ours is not installed.
+        ModuleNotFoundError: the module needs something that is not installed (see :data:`EXTRAS`).
+    """
+    top = module.partition(".")[0]
+    if top in UPPER_PACKAGES:
+        problem = shadowing(top)
+        if problem:
+            raise CommandError(problem)
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise CommandError(
+            f"{module} is not in the {top!r} at {location(top)}{_owners(top)}; install hft_gym again: "
+            "pip install --force-reinstall --no-deps hft_gym"
+        ) from error
+
+
+def shadowing(package: str) -> str | None:
+    """Why importing the upper *package* would not give ours, and how to mend it; None if it would."""
+    ours = Path(__file__).resolve().parent.parent
+    found = location(package)
+    if found is None:
+        return f"the package {package!r} that comes with hft_gym is missing; install hft_gym again"
+    if found.parent == ours:
+        return None
+    return (
+        f"the package {package!r} at {found}{_owners(package)} hides the one that comes with hft_gym "
+        f"({ours / package}). Mend it: run the command from another folder if that one is in yours, else "
+        f"take it off the path or uninstall it, or use a virtual environment for hft_gym alone"
+    )
+
+
+def location(package: str) -> Path | None:
+    """Folder that ``import package`` would load, without importing it; None if there is none."""
+    loaded = sys.modules.get(package)
+    spec = loaded.__spec__ if loaded is not None else util.find_spec(package)
+    if spec is None:
+        return None
+    if spec.origin is not None:
+        file = Path(spec.origin).resolve()
+        return file.parent if file.stem == "__init__" else file
+    return Path(next(iter(spec.submodule_search_locations or ["?"]))).resolve()
+
+
+def _owners(package: str) -> str:
+    """`` (of the distribution X)``, if installed distributions other than ours say they bring *package*."""
+    others = sorted(set(metadata.packages_distributions().get(package, [])) - {"hft_gym", "hft-gym"})
+    return f" (of the distribution {', '.join(others)})" if others else ""
+
+
+def print_help(commands: Sequence[Command]) -> None:
+    """Print what *commands* do, with an example each and where to begin."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print("[bold]hft-gym[/bold]: a limit-order-book market for reinforcement learning\n")
+    console.print(
+        "usage: hft-gym COMMAND [options]     (COMMAND --help explains its options)\n", markup=False
+    )
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for command in commands:
+        table.add_row(command.words, f"{command.summary}\n[dim]$ {command.example}[/dim]")
+    console.print(table)
+    if len(commands) == len(COMMANDS):
+        console.print("\nNew here? `hft-gym demo` shows the whole path in under two minutes. In Python:\n")
+        console.print("    import gymnasium, hft_gym\n    env = gymnasium.make('HFTMarket-v0')", markup=False)

@@ -1,0 +1,125 @@
+"""Small commands of ``hft-gym`` that tell: environments, baselines, versions, and the kernel cache."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import sys
+import textwrap
+import time
+from importlib import metadata
+from typing import Annotated, Any
+
+import gymnasium
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import hft_gym
+from hft_gym import cli
+
+_SHOWN = ("gymnasium", "numpy", "numba", "pandas", "torch", "stable-baselines3", "sb3-contrib", "plotly")
+
+
+def _parse(function: Any) -> Any:
+    """Run *function* on the process's arguments, with tyro's typed options."""
+    return tyro.cli(function, prog=sys.argv[0])
+
+
+def compile_kernels() -> None:
+    """Entry of ``hft-gym compile``."""
+    _parse(_compile)
+
+
+def _compile() -> None:
+    """Compile every kernel into the cache (about ten seconds the first time, else a fraction of one)."""
+    from hft_gym._jit import JIT_DISABLED, cache_folder
+    from hft_gym.envs.core import warm_cache
+
+    if JIT_DISABLED:
+        print("NUMBA_DISABLE_JIT is set: kernels run as plain Python, there is nothing to compile")
+        return
+    folder = cache_folder()
+    cold = not any(folder.glob("*.nbc"))
+    if cold:
+        print("compiling the market's kernels (about ten seconds) ...", flush=True)
+    started = time.perf_counter()
+    warm_cache()
+    files = list(folder.glob("*.nbc"))
+    size = sum(f.stat().st_size for f in files) / 1e6
+    print(f"ready in {time.perf_counter() - started:.1f} s: {len(files)} kernels, {size:.1f} MB in {folder}")
+
+
+def show_envs() -> None:
+    """Entry of ``hft-gym envs``."""
+    _parse(_envs)
+
+
+def _envs(id: Annotated[str | None, tyro.conf.Positional] = None) -> None:
+    """List the environments, or print the data sheet of one.
+
+    Args:
+        id: an environment's id, such as HFTMarket-v0.
+    """
+    specs = {s.id: s for s in gymnasium.registry.values() if str(s.entry_point).startswith("hft_gym.")}
+    if id is not None and id not in specs:
+        raise cli.CommandError(f"no environment {id!r}; there are {', '.join(sorted(specs))}")
+    console = Console(highlight=False)
+    if id is not None:
+        env: Any = gymnasium.make(id).unwrapped
+        console.print(inspect.cleandoc(type(env).__doc__ or ""), markup=False, soft_wrap=True)
+        console.print(f"\nobservation_space: {env.observation_space.shape} {env.observation_space.dtype}")
+        console.print(f"action_space: {env.action_space}", markup=False)
+        env.close()
+        return
+    table = Table("id", "what it is", box=None, padding=(0, 2))
+    for name in sorted(specs):
+        entry = gymnasium.envs.registration.load_env_creator(str(specs[name].entry_point))
+        table.add_row(name, _first_sentence(entry))
+    console.print(table)
+    console.print("\nhft-gym envs ID prints the data sheet: observations, actions, rewards, options.")
+
+
+def show_baselines() -> None:
+    """Entry of ``hft-gym baselines``."""
+    _parse(_baselines)
+
+
+def _baselines() -> None:
+    """List the scripted strategies: name, what it does."""
+    baselines = cli.load("baselines")
+    table = Table("name", "what it does", box=None, padding=(0, 2))
+    for name in baselines.names():
+        table.add_row(name, _first_sentence(baselines.get(name)) if hasattr(baselines, "get") else "")
+    Console(highlight=False).print(table)
+    print("\nIn Python: baselines.make(NAME, env, **parameters). Comparisons also take my_module:MyStrategy.")
+
+
+def show_versions() -> None:
+    """Entry of ``hft-gym version``."""
+    _parse(_versions)
+
+
+def _versions() -> None:
+    """Print versions, folders and anything that looks wrong."""
+    from hft_gym._jit import cache_folder
+
+    print(f"hft_gym {hft_gym.__version__} in {cli.location('hft_gym')}")
+    print(f"Python {platform.python_version()} on {platform.platform()}")
+    for name in _SHOWN:
+        try:
+            print(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            extra = cli.EXTRAS.get(name.replace("-", "_"))
+            print(f"{name} is not installed" + (f' (pip install "hft_gym[{extra}]")' if extra else ""))
+    print(f"kernel cache {cache_folder()}")
+    for package in cli.UPPER_PACKAGES:
+        problem = cli.shadowing(package)
+        if problem:
+            print(f"WARNING: {problem}")
+
+
+def _first_sentence(thing: Any) -> str:
+    """The first sentence of *thing*'s docstring, on one line."""
+    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+    return textwrap.shorten(text.split(". ")[0].rstrip("."), 90)
