@@ -44,7 +44,7 @@ class Stream:
 
 
 def _scatter(messages: NDArray[Any]) -> NDArray[Any]:
-    """A copy with every id replaced by another one, one to one: an odd factor permutes the 62-bit integers."""
+    """A copy with every id replaced by another one, one to one (an odd factor permutes 62 bits)."""
     scattered = messages.copy()
     ids = messages["order_id"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     scattered["order_id"] = (ids & np.uint64((1 << 62) - 1)).astype(np.int64)
