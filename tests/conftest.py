@@ -1,0 +1,38 @@
+"""Shared by all tests. Markers stand in pyproject.toml; the reader of real data in tests/data_files.py."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a script in a fresh interpreter, away from the checkout: ``python(code, *arguments, cwd=, env=)``.
+
+    The package must be installed (``pip install -e .``), as the Makefile does.
+    """
+
+    def run(
+        code: str,
+        *arguments: str,
+        cwd: Path = tmp_path,
+        env: dict[str, str] | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
