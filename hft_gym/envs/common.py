@@ -1,0 +1,67 @@
+"""What the single and the vector face share: settings, seeds, modes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hft_gym.config import build, did_you_mean, to_dict
+from hft_gym.envs.config import EnvConfig
+from hft_gym.errors import ConfigError
+
+__all__ = ["RENDER_MODES", "check_options", "check_render_mode", "draw_key", "make_config"]
+
+RENDER_MODES = ("human", "rgb_array", "ansi")
+
+
+def make_config(config: EnvConfig | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> EnvConfig:
+    """The configuration of an environment from a whole one, from single settings, or from both (settings win).
+
+    Args:
+        config: a configuration, or the same as nested mappings; None means the defaults.
+        settings: fields of `EnvConfig`; nested configurations may be mappings that name only what differs.
+
+    Raises:
+        ConfigError: unknown setting (with the nearest name), wrong type or value out of range.
+    """
+    if not settings:
+        return build(EnvConfig, config)
+    base = to_dict(config) if isinstance(config, EnvConfig) else dict(config or {})
+    return build(EnvConfig, _merge(base, settings))
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def check_render_mode(mode: str | None) -> str | None:
+    """The render mode itself.
+
+    Raises:
+        ConfigError: no such mode.
+    """
+    if mode is not None and mode not in RENDER_MODES:
+        raise ConfigError(f"render_mode: unknown mode {mode!r}{did_you_mean(str(mode), RENDER_MODES)}, None")
+    return mode
+
+
+def check_options(options: Mapping[str, Any] | None, allowed: tuple[str, ...]) -> None:
+    """Refuse reset options that would silently do nothing.
+
+    Raises:
+        ConfigError: an unknown option.
+    """
+    for name in options or ():
+        if name not in allowed:
+            raise ConfigError(f"reset: unknown option {name!r}{did_you_mean(str(name), allowed)}")
+
+
+def draw_key(generator: np.random.Generator) -> int:
+    """The 64-bit key from which an environment's episodes all derive."""
+    return int(generator.integers(0, 2**64, dtype=np.uint64))
