@@ -40,7 +40,7 @@ JIT_DISABLED = bool(numba_config.DISABLE_JIT)
 """True if ``NUMBA_DISABLE_JIT`` is set: kernels then run as plain Python (slow, for debugging and tests)."""
 
 PACKAGE_ROOT = Path(__file__).resolve().parent
-KERNEL_PACKAGES = ("book", "flow", "market", "envs")
+KERNEL_PACKAGES = ("book", "data", "flow", "market", "envs")
 """Sub-packages whose sources may be compiled into a kernel; all of them go into the cache stamp."""
 
 U = np.uint64
