@@ -41,11 +41,13 @@ from hft_gym.data.historic_state import (
     MISMATCHED_MESSAGES,
     N_CHECKPOINT_ORDERS,
     N_FREE,
+    N_LEVELS,
     N_OPS,
     ROW,
     UNKNOWN_MESSAGES,
     UNMATCHED_VOLUME,
     Historic,
+    Output,
 )
 from hft_gym.data.ops import (
     OP_ADD,
@@ -67,7 +69,11 @@ _NO_KEY = np.iinfo(np.int64).max
 
 @kernel
 def _key(side: int, price: int) -> int:
+    """The sort key of a price, and the price of a key (the same function)."""
     return price if side == 1 else -price
+
+
+_price = _key
 
 
 @kernel
@@ -90,7 +96,7 @@ def _emit(
 def _find(h: Historic, side: int, key: int) -> int:
     """Index of the first level that is not better than ``key``."""
     i = 0
-    while i < h.level_count[side] and h.level_key[side, i] < key:
+    while i < h.counters[N_LEVELS + side] and h.level[side, i]["key"] < key:
         i += 1
     return i
 
@@ -99,7 +105,7 @@ def _find(h: Historic, side: int, key: int) -> int:
 def _level_at(h: Historic, side: int, key: int) -> int:
     """Index of the level with exactly ``key``, or -1."""
     i = _find(h, side, key)
-    return i if i < h.level_count[side] and h.level_key[side, i] == key else -1
+    return i if i < h.counters[N_LEVELS + side] and h.level[side, i]["key"] == key else -1
 
 
 @kernel
@@ -108,84 +114,81 @@ def _insert(
 ) -> None:
     """Open an order at the front or back of its level (a new one if need be) and write the operation."""
     i = _find(h, side, key)
-    if i == h.level_count[side] or h.level_key[side, i] != key:
-        for j in range(h.level_count[side], i, -1):
-            h.level_key[side, j] = h.level_key[side, j - 1]
-            h.level_quantity[side, j] = h.level_quantity[side, j - 1]
-            h.level_head[side, j] = h.level_head[side, j - 1]
-            h.level_tail[side, j] = h.level_tail[side, j - 1]
-        h.level_count[side] += 1
-        h.level_key[side, i] = key
-        h.level_quantity[side, i] = 0
-        h.level_head[side, i] = -1
-        h.level_tail[side, i] = -1
+    n = h.counters[N_LEVELS + side]
+    if i == n or h.level[side, i]["key"] != key:
+        for j in range(n, i, -1):
+            h.level[side, j] = h.level[side, j - 1]
+        h.counters[N_LEVELS + side] += 1
+        h.level[side, i]["key"] = key
+        h.level[side, i]["quantity"] = 0
+        h.level[side, i]["head"] = h.level[side, i]["tail"] = -1
+    level = h.level[side, i]
     h.counters[N_FREE] -= 1
-    handle = h.free[h.counters[N_FREE]]
+    handle = h.orders[h.counters[N_FREE]]["free"]
     h.counters[MAX_HANDLES] = max(h.counters[MAX_HANDLES], handle + 1)
-    h.key[handle] = key
-    h.side[handle] = side
-    h.quantity[handle] = quantity
-    h.identity[handle] = identity
-    h.level_quantity[side, i] += quantity
-    head, tail = h.level_head[side, i], h.level_tail[side, i]
-    h.prev[handle] = -1 if front else tail
-    h.next[handle] = head if front else -1
-    if front or tail < 0:
-        h.level_head[side, i] = handle
-    if not front or head < 0:
-        h.level_tail[side, i] = handle
-    if front and head >= 0:
-        h.prev[head] = handle
-    if not front and tail >= 0:
-        h.next[tail] = handle
+    order = h.orders[handle]
+    order["key"] = key
+    order["side"] = side
+    order["quantity"] = quantity
+    order["identity"] = identity
+    level["quantity"] += quantity
+    before = -1 if front else level["tail"]
+    after = level["head"] if front else -1
+    order["prev"] = before
+    order["next"] = after
+    if before >= 0:
+        h.orders[before]["next"] = handle
+    else:
+        level["head"] = handle
+    if after >= 0:
+        h.orders[after]["prev"] = handle
+    else:
+        level["tail"] = handle
     if identity >= 0:
         h.handle_of[identity] = handle
-    _emit(h, time, op, side, _key(side, key), quantity, quantity, handle)
+    _emit(h, time, op, side, _price(side, key), quantity, quantity, handle)
 
 
 @kernel
 def _take(h: Historic, time: int, op: int, handle: int, quantity: int) -> None:
     """Take ``quantity`` (at most what is left) from an order and write it; an empty order is freed."""
-    side = h.side[handle]
-    key = h.key[handle]
-    remaining = h.quantity[handle] - quantity
-    h.quantity[handle] = remaining
-    i = _find(h, side, key)
-    h.level_quantity[side, i] -= quantity
-    if op == OP_REDUCE and remaining == 0:
-        op = OP_DELETE
-    _emit(h, time, op, side, _key(side, key), quantity, remaining, handle)
+    order = h.orders[handle]
+    side = order["side"]
+    remaining = order["quantity"] - quantity
+    order["quantity"] = remaining
+    i = _find(h, side, order["key"])
+    level = h.level[side, i]
+    level["quantity"] -= quantity
+    code = OP_DELETE if op == OP_REDUCE and remaining == 0 else op
+    _emit(h, time, code, side, _price(side, order["key"]), quantity, remaining, handle)
     if remaining > 0:
         return
-    before, after = h.prev[handle], h.next[handle]
+    before, after = order["prev"], order["next"]
     if before >= 0:
-        h.next[before] = after
+        h.orders[before]["next"] = after
     else:
-        h.level_head[side, i] = after
+        level["head"] = after
     if after >= 0:
-        h.prev[after] = before
+        h.orders[after]["prev"] = before
     else:
-        h.level_tail[side, i] = before
-    if h.identity[handle] >= 0:
-        h.handle_of[h.identity[handle]] = -1
-    h.free[h.counters[N_FREE]] = handle
+        level["tail"] = before
+    if order["identity"] >= 0:
+        h.handle_of[order["identity"]] = -1
+    h.orders[h.counters[N_FREE]]["free"] = handle
     h.counters[N_FREE] += 1
-    if h.level_head[side, i] < 0:
-        h.level_count[side] -= 1
-        for j in range(i, h.level_count[side]):
-            h.level_key[side, j] = h.level_key[side, j + 1]
-            h.level_quantity[side, j] = h.level_quantity[side, j + 1]
-            h.level_head[side, j] = h.level_head[side, j + 1]
-            h.level_tail[side, j] = h.level_tail[side, j + 1]
+    if level["head"] < 0:
+        h.counters[N_LEVELS + side] -= 1
+        for j in range(i, h.counters[N_LEVELS + side]):
+            h.level[side, j] = h.level[side, j + 1]
 
 
 @kernel
 def _clear_level(h: Historic, time: int, op: int, side: int, i: int) -> None:
     """Take every order of a level, front first."""
-    handle = h.level_head[side, i]
+    handle = h.level[side, i]["head"]
     while handle >= 0:
-        after = h.next[handle]
-        _take(h, time, op, handle, h.quantity[handle])
+        after = h.orders[handle]["next"]
+        _take(h, time, op, handle, h.orders[handle]["quantity"])
         handle = after
 
 
@@ -193,17 +196,17 @@ def _clear_level(h: Historic, time: int, op: int, side: int, i: int) -> None:
 def _take_unknown(h: Historic, time: int, op: int, side: int, key: int, quantity: int) -> None:
     """A message about an order not seen arriving: from the level's adopted orders, then from the others."""
     h.counters[UNKNOWN_MESSAGES] += 1
-    for adopted_only in (True, False):
+    for strict in range(1, -1, -1):
         i = _level_at(h, side, key)
-        handle = h.level_head[side, i] if i >= 0 else -1
+        handle = h.level[side, i]["head"] if i >= 0 else -1
         while handle >= 0 and quantity > 0:
-            after = h.next[handle]
-            if h.identity[handle] < 0 or not adopted_only:
-                part = min(quantity, h.quantity[handle])
+            after = h.orders[handle]["next"]
+            if h.orders[handle]["identity"] < 0 or strict == 0:
+                part = min(quantity, h.orders[handle]["quantity"])
                 _take(h, time, op, handle, part)
                 quantity -= part
             handle = after
-        if adopted_only:
+        if strict == 1:
             h.counters[UNMATCHED_VOLUME] += quantity
 
 
@@ -222,11 +225,11 @@ def _corrected(h: Historic) -> None:
 def _count_execution(h: Historic, handle: int) -> None:
     """Was the executed order, seen arriving, the first of its queue?"""
     h.counters[EXECUTIONS_KNOWN] += 1
-    before = h.prev[handle]
+    before = h.orders[handle]["prev"]
     if before < 0:
         h.counters[EXECUTIONS_IN_FRONT] += 1
-    while before >= 0 and h.identity[before] < 0:
-        before = h.prev[before]
+    while before >= 0 and h.orders[before]["identity"] < 0:
+        before = h.orders[before]["prev"]
     if before < 0:
         h.counters[EXECUTIONS_OLDEST_KNOWN] += 1
 
@@ -235,18 +238,17 @@ def _count_execution(h: Historic, handle: int) -> None:
 def _message(h: Historic, message: Any, identity: int, tick_units: int) -> bool:
     """Apply one message to the historic book; False if it adds an order that is already resting."""
     time = message["time"]
-    kind = message["kind"]
-    side = message["side"]
+    kind = np.int64(message["kind"])
+    side: Any = np.int64(message["side"])  # one integer type, or every helper is compiled twice
     units = message["price"]
     quantity = message["quantity"]
+    if kind in (_HIDDEN, _CROSS):
+        # Off the tick: the tick that is better for the owner is the last one with priority over this price.
+        price = -((-units) // tick_units) if side == 0 else units // tick_units
+        _emit(h, time, OP_HIDDEN if kind == _HIDDEN else OP_CROSS, side, price, quantity, 0, -1)
+        return True
     if kind > _EXECUTE:
-        if kind in (_HIDDEN, _CROSS):
-            # Between two ticks: the tick that is better for the owner is the last one that has priority over
-            # it.
-            price = -((-units) // tick_units) if side == 0 else units // tick_units
-            _emit(h, time, OP_HIDDEN if kind == _HIDDEN else OP_CROSS, side, price, quantity, 0, -1)
-        else:
-            _emit(h, time, OP_HALT, 0, units, 0, 0, -1)
+        _emit(h, time, OP_HALT, 0, units, 0, 0, -1)
         return True
     key = _key(side, units // tick_units)
     handle = h.handle_of[identity]
@@ -254,9 +256,8 @@ def _message(h: Historic, message: Any, identity: int, tick_units: int) -> bool:
         if handle >= 0:
             return False
         other = 1 - side
-        # An order that crosses what we hold proves those levels dead: gone before it arrives, or it would
-        # trade.
-        while h.level_count[other] > 0 and -h.level_key[other, 0] >= key:
+        # An order that crosses what we hold proves those levels dead: they go before it, or it would trade.
+        while h.counters[N_LEVELS + other] > 0 and -h.level[other, 0]["key"] >= key:
             _clear_level(h, time, OP_DELETE, other, 0)
             _corrected(h)
         _insert(h, time, OP_ADD, side, key, quantity, identity, False)
@@ -265,13 +266,10 @@ def _message(h: Historic, message: Any, identity: int, tick_units: int) -> bool:
     if handle < 0:
         _take_unknown(h, time, op, side, key, quantity)
         return True
-    resting = h.quantity[handle]
-    if (
-        h.key[handle] != key
-        or h.side[handle] != side
-        or quantity > resting
-        or (kind == _DELETE and quantity < resting)
-    ):
+    order = h.orders[handle]
+    resting = order["quantity"]
+    same_place = order["key"] == key and order["side"] == side
+    if not same_place or quantity > resting or (kind == _DELETE and quantity < resting):
         h.counters[MISMATCHED_MESSAGES] += 1
     if kind == _EXECUTE:
         _count_execution(h, handle)
@@ -280,125 +278,129 @@ def _message(h: Historic, message: Any, identity: int, tick_units: int) -> bool:
 
 
 @kernel
-def _drop_levels(h: Historic, time: int, side: int, row: NDArray[np.int64], levels: int) -> int:
+def _levels_in(row: NDArray[np.int64], side: int) -> int:
+    """How many levels of one side a row of the file has."""
+    n = 0
+    while n < len(row) and row[n, 3 - 2 * side] > 0:
+        n += 1
+    return n
+
+
+@kernel
+def _drop_levels(h: Historic, time: int, side: int, row: NDArray[np.int64]) -> None:
     """Make the levels of one side no more than the row of the file says."""
-    price_column = 0 if side == 1 else 2
-    known = 0
-    while known < levels and row[known, price_column + 1] > 0:
-        known += 1
+    known = _levels_in(row, side)
     i = 0
     j = 0
-    while i < h.level_count[side]:
-        key = h.level_key[side, i]
-        while j < known and _key(side, row[j, price_column]) < key:
+    while i < h.counters[N_LEVELS + side]:
+        key = h.level[side, i]["key"]
+        while j < known and _key(side, row[j, 2 - 2 * side]) < key:
             j += 1
-        if j < known and _key(side, row[j, price_column]) == key:
-            excess = h.level_quantity[side, i] - row[j, price_column + 1]
+        if j < known and _key(side, row[j, 2 - 2 * side]) == key:
+            excess = h.level[side, i]["quantity"] - row[j, 3 - 2 * side]
             if excess > 0:
                 _corrected(h)
             while excess > 0:
-                last = h.level_tail[side, i]
-                part = min(excess, h.quantity[last])
+                last = h.level[side, i]["tail"]
+                part = min(excess, h.orders[last]["quantity"])
                 _take(h, time, OP_REDUCE, last, part)
                 excess -= part
             i += 1
-        elif j == known == levels:
-            n = h.counters[N_OPS]
-            _clear_level(h, time, OP_FORGET, side, i)
-            h.counters[FORGOTTEN_ORDERS] += h.counters[N_OPS] - n
-        else:
+            continue
+        beyond = j == len(row)  # the file has a full side, all of it better: this level left the horizon
+        if not beyond:
             _corrected(h)
-            _clear_level(h, time, OP_DELETE, side, i)
-    return known
+        n = h.counters[N_OPS]
+        _clear_level(h, time, OP_FORGET if beyond else OP_DELETE, side, i)
+        if beyond:
+            h.counters[FORGOTTEN_ORDERS] += h.counters[N_OPS] - n
 
 
 @kernel
-def _adopt_levels(h: Historic, time: int, side: int, row: NDArray[np.int64], known: int, horizon: int) -> int:
-    """Give one side what the file's row has and we do not; what lay beyond ``horizon`` is due."""
-    price_column = 0 if side == 1 else 2
-    adopted = 0
-    for j in range(known):
-        key = _key(side, row[j, price_column])
+def _adopt_levels(
+    h: Historic, time: int, side: int, row: NDArray[np.int64], before: NDArray[np.int64], first: bool
+) -> int:
+    """Give one side what the file's row has and we do not; return how many levels entered duly.
+
+    What lay beyond the worst level of a full side was unknown; a side that is not full hides nothing.
+    """
+    n_before = _levels_in(before, side)
+    horizon = _key(side, before[n_before - 1, 2 - 2 * side]) if n_before == len(before) else _NO_KEY
+    entered = 0
+    for j in range(_levels_in(row, side)):
+        key = _key(side, row[j, 2 - 2 * side])
         i = _level_at(h, side, key)
-        missing = row[j, price_column + 1]
+        missing = row[j, 3 - 2 * side]
         if i >= 0:
-            missing -= h.level_quantity[side, i]
+            missing -= h.level[side, i]["quantity"]
         if missing > 0:
-            if i >= 0 or key <= horizon:
-                _corrected(h)
-            else:
-                adopted += 1
+            if not first:
+                if i >= 0 or key <= horizon:
+                    _corrected(h)
+                else:
+                    entered += 1
             _insert(h, time, OP_ADOPT, side, key, missing, -1, True)
-    return adopted
+    return entered
 
 
 @kernel
-def _checkpoint(h: Historic, number: int) -> None:
+def _checkpoint(h: Historic, out: Output, number: int) -> None:
     """Write every live order: bids, then asks; best level first; front of the queue first."""
     n = h.counters[N_CHECKPOINT_ORDERS]
     for side in range(2):
-        for i in range(h.level_count[side]):
-            handle = h.level_head[side, i]
+        for i in range(h.counters[N_LEVELS + side]):
+            handle = h.level[side, i]["head"]
             while handle >= 0:
-                record = h.checkpoint_orders[n]
-                record["price"] = _key(side, h.level_key[side, i])
-                record["quantity"] = h.quantity[handle]
+                record = out.checkpoint_orders[n]
+                record["price"] = _price(side, h.level[side, i]["key"])
+                record["quantity"] = h.orders[handle]["quantity"]
                 record["handle"] = handle
                 record["side"] = side
                 n += 1
-                handle = h.next[handle]
+                handle = h.orders[handle]["next"]
     h.counters[N_CHECKPOINT_ORDERS] = n
-    h.checkpoint_start[number + 1] = n
+    out.checkpoint_start[number + 1] = n
 
 
 @entry
 def simulate(
     h: Historic,
+    out: Output,
     messages: NDArray[Any],
     identities: NDArray[np.int64],
     book: NDArray[np.int64],
     tick_units: int,
     every: int,
 ) -> int:
-    """Run the day; return DONE, a ``GROW_*`` (start again with more room), or DUPLICATE_ORDER (at
-    counters[ROW]).
+    """Run the day; return DONE, a ``GROW_*`` (start again with more room) or DUPLICATE_ORDER (at ROW).
 
     ``messages`` is ``(rows,)`` of LOBSTER_DTYPE, ``identities`` the dense index of each message's order id,
     ``book`` ``(rows, levels, 4)`` in ticks; a checkpoint is taken after every ``every``-th row, the first
     after row 0. Row 0 is adopted whole: its message is already in it.
     """
-    rows = len(messages)
     levels = book.shape[1]
-    handles = len(h.free)
-    for k in range(rows):
+    for k in range(len(messages)):
         h.counters[ROW] = k
-        live = handles - h.counters[N_FREE]
+        live = len(h.orders) - h.counters[N_FREE]
         if h.counters[N_OPS] + 2 * live + 4 * levels + 8 > len(h.ops):
             return GROW_OPS
         if h.counters[N_FREE] < 2 * levels + 4:
             return GROW_HANDLES
+        if k > 0 and not _message(h, messages[k], identities[k], tick_units):
+            return DUPLICATE_ORDER
         time = messages[k]["time"]
-        row = book[k]
-        bid_horizon = -_NO_KEY
-        ask_horizon = -_NO_KEY
-        if k > 0:
-            # What lies beyond the worst level of a full side is unknown; a side that is not full hides
-            # nothing.
-            before = book[k - 1]
-            bid_horizon = -before[levels - 1, 2] if before[levels - 1, 3] > 0 else _NO_KEY
-            ask_horizon = before[levels - 1, 0] if before[levels - 1, 1] > 0 else _NO_KEY
-            if not _message(h, messages[k], identities[k], tick_units):
-                return DUPLICATE_ORDER
-        known_bids = _drop_levels(h, time, 0, row, levels)
-        known_asks = _drop_levels(h, time, 1, row, levels)
-        adopted = _adopt_levels(h, time, 0, row, known_bids, bid_horizon)
-        adopted += _adopt_levels(h, time, 1, row, known_asks, ask_horizon)
-        if adopted > 0 and k > 0:
-            h.counters[ADOPTED_ROWS] += 1
-            h.counters[ADOPTED_LEVELS] += adopted
-        h.op_row_start[k + 1] = h.counters[N_OPS]
+        # Both sides shrink before either grows: the book is never crossed in between.
+        for side in range(2):
+            _drop_levels(h, time, side, book[k])
+        entered = 0
+        for side in range(2):
+            entered += _adopt_levels(h, time, side, book[k], book[max(k - 1, 0)], k == 0)
+        h.counters[ADOPTED_ROWS] += 1 if entered > 0 else 0
+        h.counters[ADOPTED_LEVELS] += entered
+        out.op_row_start[k + 1] = h.counters[N_OPS]
         if k % every == 0:
-            if h.counters[N_CHECKPOINT_ORDERS] + handles - h.counters[N_FREE] > len(h.checkpoint_orders):
+            live = len(h.orders) - h.counters[N_FREE]
+            if h.counters[N_CHECKPOINT_ORDERS] + live > len(out.checkpoint_orders):
                 return GROW_CHECKPOINTS
-            _checkpoint(h, k // every)
+            _checkpoint(h, out, k // every)
     return DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,60 +34,63 @@ MISMATCHED_MESSAGES = 13  # side, price or size contradicts the known order
 EXECUTIONS_KNOWN = 14
 EXECUTIONS_IN_FRONT = 15  # of them: no other order stood before it
 EXECUTIONS_OLDEST_KNOWN = 16  # of them: no other order seen arriving stood before it
-N_COUNTERS = 17
+N_LEVELS = 17  # levels held of the bids; the next counter: of the asks
+N_COUNTERS = 19
+
+
+ORDER_DTYPE = np.dtype(
+    [
+        ("key", "<i8"),
+        ("quantity", "<i8"),  # left
+        ("side", "<i8"),
+        ("identity", "<i8"),  # index of the order's id, -1 for an adopted order
+        ("next", "<i8"),  # handles of the neighbours in the queue, -1 for none
+        ("prev", "<i8"),
+        ("free", "<i8"),  # not of this order: an entry of the stack of free handles
+    ]
+)
+"""One historic order; its place in the array is its handle."""
+
+LEVEL_DTYPE = np.dtype([("key", "<i8"), ("quantity", "<i8"), ("head", "<i8"), ("tail", "<i8")])
+"""One level: its volume, and the first and last handle of its queue."""
 
 
 class Historic(NamedTuple):
-    """Everything :func:`~hft_gym.data.historic.simulate` works on; nothing is allocated inside it."""
+    """The state of the historic book and what it writes: few arrays, for compile time grows with them."""
 
-    # one entry per handle
-    key: NDArray[np.int64]
-    quantity: NDArray[np.int64]
-    side: NDArray[np.uint8]
-    identity: NDArray[np.int64]  # index of the order's id, -1 for an adopted order
-    next: NDArray[np.int64]
-    prev: NDArray[np.int64]
-    free: NDArray[np.int64]
-    # (2, levels + 2), best level first
-    level_key: NDArray[np.int64]
-    level_quantity: NDArray[np.int64]
-    level_head: NDArray[np.int64]
-    level_tail: NDArray[np.int64]
-    level_count: NDArray[np.int64]  # (2,)
+    orders: NDArray[Any]  # (handles,) ORDER_DTYPE
+    level: NDArray[Any]  # (2, levels + 2) LEVEL_DTYPE, best first
     handle_of: NDArray[np.int64]  # one entry per order id; -1: not resting
     counters: NDArray[np.int64]
-    ops: NDArray[np.void]
+    ops: NDArray[Any]  # REPLAY_DTYPE
+
+
+class Output(NamedTuple):
+    """What only the outermost loop writes."""
+
     op_row_start: NDArray[np.int64]  # (rows + 1,)
-    checkpoint_start: NDArray[np.int64]
-    checkpoint_orders: NDArray[np.void]
+    checkpoint_start: NDArray[np.int64]  # (checkpoints + 1,)
+    checkpoint_orders: NDArray[Any]  # CHECKPOINT_DTYPE
 
 
-def allocate(rows: int, levels: int, ids: int, ops: int, handles: int, every: int, orders: int) -> Historic:
-    """Fresh state with room for so many operations, live orders and checkpoint orders."""
-
-    def ints(*shape: int) -> NDArray[np.int64]:
-        return np.zeros(shape, np.int64)
-
-    counters = ints(N_COUNTERS)
+def allocate(
+    rows: int, levels: int, ids: int, ops: int, handles: int, every: int, orders: int
+) -> tuple[Historic, Output]:
+    """Fresh arrays with room for so many operations, live orders and checkpoint orders."""
+    counters = np.zeros(N_COUNTERS, np.int64)
     counters[N_FREE] = handles
     counters[FIRST_CORRECTED] = counters[LAST_CORRECTED] = -1
-    return Historic(
-        key=ints(handles),
-        quantity=ints(handles),
-        side=np.zeros(handles, np.uint8),
-        identity=ints(handles),
-        next=ints(handles),
-        prev=ints(handles),
-        free=np.arange(handles - 1, -1, -1, dtype=np.int64),
-        level_key=ints(2, levels + 2),
-        level_quantity=ints(2, levels + 2),
-        level_head=ints(2, levels + 2),
-        level_tail=ints(2, levels + 2),
-        level_count=ints(2),
+    historic = Historic(
+        orders=np.zeros(handles, ORDER_DTYPE),
+        level=np.zeros((2, levels + 2), LEVEL_DTYPE),
         handle_of=np.full(ids, -1, np.int64),
         counters=counters,
         ops=np.zeros(ops, REPLAY_DTYPE),
-        op_row_start=ints(rows + 1),
-        checkpoint_start=ints((rows + every - 1) // every + 1),
+    )
+    historic.orders["free"] = np.arange(handles - 1, -1, -1)
+    output = Output(
+        op_row_start=np.zeros(rows + 1, np.int64),
+        checkpoint_start=np.zeros((rows + every - 1) // every + 1, np.int64),
         checkpoint_orders=np.zeros(orders, CHECKPOINT_DTYPE),
     )
+    return historic, output

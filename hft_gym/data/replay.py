@@ -203,7 +203,7 @@ class ReplayFeed:
         """
         if checkpoint_rows < 1:
             raise ConfigError(f"checkpoint_rows is {checkpoint_rows!r}; it must be at least 1")
-        state, stats = _simulate(day, checkpoint_rows)
+        state, output, stats = _simulate(day, checkpoint_rows)
         _check(day, stats)
         n_ops, n_orders = int(state.counters[names.N_OPS]), int(state.counters[names.N_CHECKPOINT_ORDERS])
         ops = state.ops[:n_ops].copy()
@@ -214,12 +214,12 @@ class ReplayFeed:
             tick_size=day.tick_size,
             levels=day.levels,
             ops=ops,
-            op_row_start=state.op_row_start,
+            op_row_start=output.op_row_start,
             times=np.ascontiguousarray(day.messages["time"]),
             book=day.book,
             checkpoint_rows=checkpoint_rows,
-            checkpoint_start=state.checkpoint_start,
-            checkpoint_orders=state.checkpoint_orders[:n_orders].copy(),
+            checkpoint_start=output.checkpoint_start,
+            checkpoint_orders=output.checkpoint_orders[:n_orders].copy(),
             max_handles=int(state.counters[names.MAX_HANDLES]),
             min_price=int(visible.min()) if len(visible) else 0,
             max_price=int(visible.max()) if len(visible) else 0,
@@ -299,7 +299,7 @@ _cache: dict[tuple[Any, ...], ReplayFeed] = {}
 _cache_lock = Lock()
 
 
-def _simulate(day: LobsterDay, checkpoint_rows: int) -> tuple[Any, ReplayStats]:
+def _simulate(day: LobsterDay, checkpoint_rows: int) -> tuple[names.Historic, names.Output, ReplayStats]:
     """The historic run, repeated with more room until everything fits."""
     from hft_gym.data.historic import simulate  # numba: only where a day is read
 
@@ -308,9 +308,11 @@ def _simulate(day: LobsterDay, checkpoint_rows: int) -> tuple[Any, ReplayStats]:
     n_ops, n_handles = 3 * day.rows + 1_000, 256 + 8 * day.levels
     n_orders = 64 * (day.rows // checkpoint_rows + 1)
     while True:
-        state = names.allocate(day.rows, day.levels, len(ids), n_ops, n_handles, checkpoint_rows, n_orders)
+        state, output = names.allocate(
+            day.rows, day.levels, len(ids), n_ops, n_handles, checkpoint_rows, n_orders
+        )
         result = simulate(
-            state, messages, identities.astype(np.int64), day.book, day.tick_units, checkpoint_rows
+            state, output, messages, identities.astype(np.int64), day.book, day.tick_units, every
         )
         if result == names.DONE:
             break
@@ -336,7 +338,7 @@ def _simulate(day: LobsterDay, checkpoint_rows: int) -> tuple[Any, ReplayStats]:
         executions_in_front=c[names.EXECUTIONS_IN_FRONT],
         executions_oldest_known=c[names.EXECUTIONS_OLDEST_KNOWN],
     )
-    return state, stats
+    return state, output, stats
 
 
 def _check(day: LobsterDay, stats: ReplayStats) -> None:
