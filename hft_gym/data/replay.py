@@ -299,18 +299,16 @@ _cache: dict[tuple[Any, ...], ReplayFeed] = {}
 _cache_lock = Lock()
 
 
-def _simulate(day: LobsterDay, checkpoint_rows: int) -> tuple[names.Historic, names.Output, ReplayStats]:
+def _simulate(day: LobsterDay, every: int) -> tuple[names.Historic, names.Output, ReplayStats]:
     """The historic run, repeated with more room until everything fits."""
     from hft_gym.data.historic import simulate  # numba: only where a day is read
 
     messages = day.messages
     ids, identities = np.unique(messages["order_id"], return_inverse=True)
     n_ops, n_handles = 3 * day.rows + 1_000, 256 + 8 * day.levels
-    n_orders = 64 * (day.rows // checkpoint_rows + 1)
+    n_orders = 64 * (day.rows // every + 1)
     while True:
-        state, output = names.allocate(
-            day.rows, day.levels, len(ids), n_ops, n_handles, checkpoint_rows, n_orders
-        )
+        state, output = names.allocate(day.rows, day.levels, len(ids), n_ops, n_handles, every, n_orders)
         result = simulate(
             state, output, messages, identities.astype(np.int64), day.book, day.tick_units, every
         )
