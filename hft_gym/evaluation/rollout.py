@@ -1,0 +1,247 @@
+"""`evaluate`: a policy plays one episode for each seed, on the native batch.
+
+A seed fixes its market whatever the policy does (common random numbers), and each episode sits in its own
+environment of the batch, so the result does not depend on how many are played side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hft_gym.config import to_dict
+from hft_gym.errors import ConfigError
+from hft_gym.evaluation.episodes import FILL_DTYPE, MID_DTYPE, ORDER_DTYPE, Episodes
+
+if TYPE_CHECKING:
+    from hft_gym.envs.config import EnvConfig
+
+__all__ = ["Policy", "evaluate"]
+
+Array = npt.NDArray[Any]
+
+
+class Policy(Protocol):
+    """What can be evaluated: Stable-Baselines3's ``predict``, on raw observations.
+
+    If the policy also has ``bind(env)``, it is called once before the first observation.
+    """
+
+    def predict(
+        self,
+        observation: Array,
+        state: Any = None,
+        episode_start: Array | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Array, Any]:
+        """Actions for (N, C) observations, and the state to hand back with the next ones.
+
+        Args:
+            observation: raw observations, float32.
+            state: what the last call returned; None at the start.
+            episode_start: (N,) bool, where a new episode begins with this observation.
+            deterministic: whether a stochastic policy is to give its most likely action.
+        """
+        ...
+
+
+def evaluate(
+    policy: Policy,
+    config: EnvConfig | Mapping[str, Any] | None = None,
+    seeds: Sequence[int] | npt.NDArray[np.integer[Any]] = (),
+    *,
+    deterministic: bool = True,
+    num_envs: int = 64,
+    threads: int = 1,
+    name: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Episodes:
+    """Play one episode per seed and keep everything that happened.
+
+    Args:
+        policy: what decides (`Policy`).
+        config: the environment; single ``settings`` win over it.
+        seeds: one episode each; see `hft_gym.evaluation.seeds` for which are for what.
+        deterministic: passed to the policy.
+        num_envs: episodes played side by side, at most. The result does not depend on it.
+        threads: of the compiled step. The result does not depend on it.
+        name: of the policy in reports; default: its attribute ``name``, or its class's name.
+        progress: called with (episodes finished, episodes in all) as they end.
+        **settings: fields of `EnvConfig`.
+
+    Returns:
+        The episodes, in the order of ``seeds``.
+
+    Raises:
+        ConfigError: no seeds, or a wrong setting.
+        LogOverflowError: a log was full: records would have been lost.
+    """
+    from hft_gym.envs.vector import HFTMarketVectorEnv
+
+    wanted = np.asarray(seeds, dtype=np.int64)
+    if wanted.ndim != 1 or len(wanted) == 0:
+        raise ConfigError(f"seeds: expected a sequence of at least one, got shape {wanted.shape}")
+    if num_envs < 1:
+        raise ConfigError(f"num_envs: must be at least 1, got {num_envs}")
+    rounds = -(-len(wanted) // num_envs)
+    side_by_side = -(-len(wanted) // rounds)
+    env = HFTMarketVectorEnv(side_by_side, config, threads=threads, **settings)
+    try:
+        bind = getattr(policy, "bind", None)
+        if bind is not None:
+            bind(env)
+        finished = _Finished(progress, len(wanted))
+        played = [
+            _play(policy, env, wanted[first : first + side_by_side], deterministic, finished)
+            for first in range(0, len(wanted), side_by_side)
+        ]
+    finally:
+        env.close()
+    return _join(played, wanted, env, name or _name_of(policy), deterministic)
+
+
+def _name_of(policy: Policy) -> str:
+    name = getattr(policy, "name", None)
+    return name if isinstance(name, str) else type(policy).__name__
+
+
+class _Finished:
+    """Counts ended episodes and tells the caller."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self.progress, self.total, self.count = progress, total, 0
+
+    def add(self, count: int) -> None:
+        self.count += count
+        if self.progress is not None and count:
+            self.progress(self.count, self.total)
+
+
+_PATHS = ("time", "equity", "inventory", "mid")
+
+
+class _Round:
+    """What one round of side-by-side episodes left: (steps, N) rows of paths and rewards, and its logs."""
+
+    def __init__(self, episodes: int) -> None:
+        self.episodes = episodes
+        self.paths: dict[str, list[Array]] = {n: [] for n in _PATHS}
+        self.rewards: list[Array] = []
+        self.terms: dict[str, list[Array]] = {}
+        self.logs: dict[str, list[Array]] = {"fills": [], "orders": [], "mids": []}
+        self.steps = np.zeros(episodes, np.int64)
+        self.terminated = np.zeros(episodes, np.bool_)
+        self.truncated = np.zeros(episodes, np.bool_)
+
+    def state(self, env: Any, infos: Mapping[str, Array], alive: Array) -> None:
+        """Append the state of the running episodes; the others keep their last."""
+        now = {
+            "time": env.market_time,
+            "equity": infos["net_pnl"],
+            "inventory": infos["inventory"],
+            "mid": infos["mid"],
+        }
+        for path, values in now.items():
+            kept = self.paths[path]
+            mine = values[: self.episodes]
+            kept.append(np.where(alive, mine, kept[-1]) if kept else mine.copy())
+
+    def log(self, env: Any, alive: Array | None) -> None:
+        """Take the environment's logs; of ended episodes nothing more (``alive`` None: only the mids
+        count).
+        """
+        logs = env.drain_logs()
+        for kind, kept in self.logs.items():
+            rows = getattr(logs, kind)
+            if len(rows) == 0 or (alive is None and kind != "mids"):
+                continue
+            mine = rows["env"] < self.episodes
+            if alive is not None:
+                mine &= np.append(alive, np.zeros(env.num_envs - self.episodes, np.bool_))[rows["env"]]
+            kept.append(rows[mine].copy())
+
+
+def _play(policy: Policy, env: Any, seeds: Array, deterministic: bool, finished: _Finished) -> _Round:
+    count = len(seeds)
+    # The last round may have environments to spare: they repeat a seed and leave no trace.
+    padded = [int(seeds[min(i, count - 1)]) for i in range(env.num_envs)]
+    observations, infos = env.reset(seed=padded)
+    played = _Round(count)
+    alive = np.ones(count, np.bool_)
+    played.state(env, infos, alive)
+    played.log(env, None)
+    state: Any = None
+    start = np.ones(env.num_envs, np.bool_)
+    while alive.any():
+        actions, state = policy.predict(observations, state, start, deterministic)
+        observations, rewards, terminated, truncated, infos = env.step(actions)
+        start = terminated | truncated
+        played.state(env, infos, alive)
+        played.log(env, alive)
+        played.rewards.append(np.where(alive, rewards[:count], 0.0))
+        for key, values in infos.items():
+            if key.startswith("reward_"):
+                played.terms.setdefault(key, []).append(np.where(alive, values[:count], 0.0))
+        played.steps += alive
+        ended = alive & start[:count]
+        played.terminated[ended] = terminated[:count][ended]
+        played.truncated[ended] = truncated[:count][ended]
+        alive &= ~ended
+        finished.add(int(ended.sum()))
+    return played
+
+
+def _join(played: list[_Round], seeds: Array, env: Any, name: str, deterministic: bool) -> Episodes:
+    longest = max(len(r.rewards) for r in played)
+    paths = {p: np.concatenate([_pad(r.paths[p], longest + 1, hold=True) for r in played]) for p in _PATHS}
+    terms = {
+        t: np.concatenate([_pad(r.terms[t], longest, hold=False) for r in played]) for t in played[0].terms
+    }
+    return Episodes(
+        name=name,
+        seeds=np.array(seeds, np.int64),
+        steps=np.concatenate([r.steps for r in played]),
+        time=paths["time"].astype(np.int64),
+        equity=paths["equity"].astype(np.float64),
+        inventory=paths["inventory"].astype(np.int64),
+        mid=paths["mid"].astype(np.float64),
+        rewards=np.concatenate([_pad(r.rewards, longest, hold=False) for r in played]),
+        terms=terms,
+        terminated=np.concatenate([r.terminated for r in played]),
+        truncated=np.concatenate([r.truncated for r in played]),
+        fills=_log(played, "fills", FILL_DTYPE),
+        orders=_log(played, "orders", ORDER_DTYPE),
+        mids=_log(played, "mids", MID_DTYPE),
+        tick_size=env.config.market.tick_size,
+        capital=env.config.initial_capital / env.config.market.tick_size,
+        config=to_dict(env.config),
+        deterministic=deterministic,
+    )
+
+
+def _pad(rows: list[Array], length: int, hold: bool) -> Array:
+    """(N, length) from a list of (N,) rows, filled up with the last row or with zeros."""
+    last = rows[-1] if hold else np.zeros_like(rows[-1])
+    return np.stack([*rows, *[last] * (length - len(rows))], axis=1)
+
+
+def _log(played: list[_Round], kind: str, dtype: np.dtype[Any]) -> Array:
+    """The logs of all rounds with the columns of ``dtype``, sorted by episode, otherwise in order of
+    writing.
+    """
+    first, parts = 0, []
+    for part in played:
+        for rows in part.logs[kind]:
+            out = np.zeros(len(rows), dtype)
+            for column in dtype.names or ():
+                out[column] = rows["env"] + first if column == "episode" else rows[column]
+            parts.append(out)
+        first += part.episodes
+    if not parts:
+        return np.zeros(0, dtype)
+    joined = np.concatenate(parts)
+    return joined[np.argsort(joined["episode"], kind="stable")]

@@ -1,0 +1,112 @@
+"""The comparison as one self-contained HTML page (Plotly; no network). Needs the extra ``plot``."""
+
+from __future__ import annotations
+
+from html import escape
+
+from hft_gym.report.comparison import Comparison
+from hft_gym.report.curves import Curves
+from hft_gym.report.metrics import METRICS
+from hft_gym.report.table import number
+
+__all__ = ["html"]
+
+_STYLE = """
+body { background: #0d1117; color: #e6edf3; font: 15px/1.5 system-ui, sans-serif; margin: 24px auto;
+max-width: 1240px; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 16px 0; }
+th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid #2b323b; }
+th:first-child, td:first-child { text-align: left; }
+.dim { color: #8b949e; } .best { color: #3fb950; font-weight: 600; } pre { background: #161b22; padding:
+10px; overflow-x: auto; }
+"""
+
+
+def html(comparison: Comparison, curves: Curves) -> str:
+    """The page.
+
+    Raises:
+        ModuleNotFoundError: plotly is not installed.
+    """
+    figure = _figure(curves)
+    body = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
+    verdicts = "".join(f"<p>{escape(v)}</p>" for v in comparison.verdicts())
+    flags = "".join(f"<p>Note: {escape(r.name)}: {escape(f)}</p>" for r in comparison.rows for f in r.flags)
+    command = str(comparison.meta.get("command", ""))
+    made = f"<p class=dim>Made by</p><pre>{escape(command)}</pre>" if command else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>hft_gym comparison</title>'
+        f"<style>{_STYLE}</style></head><body><h1>Comparison</h1>{verdicts}{flags}{body}"
+        f"{_table(comparison)}{made}</body></html>\n"
+    )
+
+
+def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no types
+    from plotly import graph_objects as go
+    from plotly.subplots import make_subplots
+
+    titles = (
+        f"mid price, seed {curves.seed}, in the market of {curves.market} (ticks)",
+        f"P&L of each policy, seed {curves.seed} (ticks·lots)",
+        f"mean P&L over {curves.episodes} episodes, {curves.level:.0%} bootstrap band (ticks·lots)",
+    )
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06, subplot_titles=titles)
+    figure.add_trace(
+        go.Scatter(
+            x=curves.price_s,
+            y=curves.price,
+            name="mid",
+            line={"shape": "hv", "color": "#e6edf3", "width": 1.2},
+        ),
+        row=1,
+        col=1,
+    )
+    for points, name, symbol, colour in (
+        (curves.buys, "buys", "triangle-up", "#3fb950"),
+        (curves.sells, "sells", "triangle-down", "#ff7b72"),
+    ):
+        marker = {"symbol": symbol, "color": colour, "size": 8}
+        figure.add_trace(
+            go.Scatter(x=points[:, 0], y=points[:, 1], mode="markers", name=name, marker=marker), row=1, col=1
+        )
+    seconds = curves.seconds
+    for curve in curves.curves:
+        line = {"color": curve.colour, "width": 2}
+        same = {"name": curve.name, "legendgroup": curve.name}
+        figure.add_trace(go.Scatter(x=seconds, y=curve.path, line=line, **same), row=2, col=1)
+        figure.add_trace(
+            go.Scatter(x=seconds, y=curve.mean, line=line, showlegend=False, **same), row=3, col=1
+        )
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, **same}
+        figure.add_trace(go.Scatter(x=seconds, y=curve.low, **edge), row=3, col=1)
+        figure.add_trace(
+            go.Scatter(x=seconds, y=curve.high, fill="tonexty", fillcolor=_faint(curve.colour), **edge),
+            row=3,
+            col=1,
+        )
+    figure.update_yaxes(range=curves.limits("path"), row=2, col=1)
+    figure.update_yaxes(range=curves.limits("mean"), row=3, col=1)
+    figure.update_xaxes(title_text="seconds", row=3, col=1)
+    figure.update_layout(template="plotly_dark", height=960, paper_bgcolor="#0d1117", plot_bgcolor="#161b22")
+    return figure
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.2)"
+
+
+def _table(comparison: Comparison) -> str:
+    head = "".join(
+        f'<th class="{"best" if r.name == comparison.best else ""}">{escape(r.name)}</th>'
+        for r in comparison.rows
+    )
+    lines = []
+    for name, metric in METRICS.items():
+        cells = []
+        for row in comparison.rows:
+            e = row.metrics[name]
+            span = "" if e.low != e.low else f' <span class="dim">[{number(e.low)}, {number(e.high)}]</span>'
+            cells.append(f"<td>{number(e.value)}{span}</td>")
+        title = f'{name} <span class="dim">{escape(metric.unit)}</span>'
+        lines.append(f'<tr title="{escape(metric.formula)}"><td>{title}</td>{"".join(cells)}</tr>')
+    return f"<table><tr><th>metric</th>{head}</tr>{''.join(lines)}</table>"

@@ -1,0 +1,123 @@
+"""A comparison as text: two rich tables, the verdicts and the flags."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hft_gym.report.comparison import Comparison, Row
+from hft_gym.report.metrics import GROUPS, METRICS
+from hft_gym.report.statistics import Estimate
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["details_table", "number", "print_comparison", "summary_table"]
+
+HEADLINE = ("episode_sharpe", "hit_rate", "max_drawdown", "pnl_per_share", "fills", "mean_abs_inventory")
+"""Metrics of the first table, beside net P&L and the paired difference."""
+
+
+def number(value: float) -> str:
+    """A number in at most about seven characters; an em dash where it is undefined.
+
+    >>> number(1234.567), number(0.01234), number(float("nan"))
+    ('1,235', '0.0123', '—')
+    """
+    if math.isnan(value):
+        return "—"
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 100:
+        return f"{value:.1f}"
+    if size >= 0.1 or size == 0.0:
+        return f"{value:.2f}"
+    return f"{value:.3g}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if math.isnan(estimate.low):
+        return number(estimate.value)
+    return f"{number(estimate.value)} [dim][{number(estimate.low)}, {number(estimate.high)}][/dim]"
+
+
+def summary_table(comparison: Comparison) -> Table:
+    """One line per policy, best net P&L first: the figures that decide, with intervals."""
+    from rich.table import Table
+
+    level = f"{comparison.bootstrap.level:.0%}"
+    title = (
+        f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots"
+    )
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column("policy", no_wrap=True)
+    table.add_column("net P&L an episode", justify="right")
+    reference = comparison.best_baseline
+    table.add_column(f"− {reference}" if reference else "difference", justify="right")
+    for name in HEADLINE:
+        table.add_column(METRICS[name].label, justify="right")
+    for row in comparison.rows:
+        style = "bold green" if row.name == comparison.best else None
+        table.add_row(
+            _title(row, comparison),
+            _interval(row.metrics["net_pnl"]),
+            _difference(row, comparison),
+            *(number(row.metrics[name].value) for name in HEADLINE),
+            style=style,
+        )
+    return table
+
+
+def _title(row: Row, comparison: Comparison) -> str:
+    from rich.markup import escape
+
+    mark = "★ " if row.name == comparison.best else "  "
+    return mark + escape(row.name) + (" [cyan](agent)[/cyan]" if row.kind == "agent" else "")
+
+
+def _difference(row: Row, comparison: Comparison) -> str:
+    if row.difference is None:
+        return "best baseline" if row.name == comparison.best_baseline else "—"
+    return _interval(row.difference)
+
+
+def details_table(comparison: Comparison) -> Table:
+    """Every metric in a line, a column per policy, in groups."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title="All metrics (mean over episodes unless the unit says otherwise)", title_justify="left"
+    )
+    table.add_column("metric", no_wrap=True)
+    table.add_column("unit", style="dim")
+    for row in comparison.rows:
+        table.add_column(escape(row.name), justify="right")
+    for group in GROUPS:
+        members = [m for m in METRICS.values() if m.group == group]
+        for i, metric in enumerate(members):
+            table.add_row(
+                metric.name,
+                metric.unit,
+                *(number(row.metrics[metric.name].value) for row in comparison.rows),
+                end_section=i == len(members) - 1,
+            )
+    return table
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None, details: bool = True) -> None:
+    """Print the tables, the verdicts, and the flags."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = console or Console()
+    if details:
+        console.print(details_table(comparison))
+    console.print(summary_table(comparison))
+    for sentence in comparison.verdicts():
+        console.print(escape(sentence), highlight=False)
+    for row in comparison.rows:
+        for flag in row.flags:
+            console.print(f"[yellow]note[/yellow] {escape(row.name)}: {escape(flag)}", highlight=False)

@@ -1,0 +1,137 @@
+"""A comparison as files: CSV, JSON, PNG and, where plotly is installed, HTML. Each appears whole or not at
+all.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import tempfile
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from hft_gym.report.comparison import Comparison
+from hft_gym.report.curves import make_curves
+from hft_gym.report.metrics import METRICS
+
+__all__ = ["episodes_csv", "to_csv", "to_json", "write", "write_atomically"]
+
+
+def write_atomically(path: Path, data: str | bytes) -> None:
+    """Write a file under a temporary name beside its place and move it there, so that nobody reads half of
+    it.
+    """
+    payload = data.encode() if isinstance(data, str) else data
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide a shared result
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def to_csv(comparison: Comparison) -> str:
+    """One line per policy and metric: value, interval, unit. Undefined is empty."""
+    return _csv(comparison.records())
+
+
+def episodes_csv(comparison: Comparison) -> str:
+    """One line per policy and episode: seed and net P&L, for analyses of one's own."""
+    rows = [
+        {"policy": row.name, "seed": int(seed), "net_pnl": float(net), "steps": int(steps)}
+        for row in comparison.rows
+        for seed, net, steps in zip(row.episodes.seeds, row.episodes.net_pnl, row.episodes.steps, strict=True)
+    ]
+    return _csv(rows)
+
+
+def to_json(comparison: Comparison) -> str:
+    """Everything in the tables, the definitions of the metrics, and the record of how it was made."""
+    document = {
+        "best": comparison.best,
+        "best_baseline": comparison.best_baseline,
+        "verdicts": comparison.verdicts(),
+        "episodes": comparison.episodes,
+        "seeds": [int(s) for s in comparison.rows[0].episodes.seeds],
+        "bootstrap": vars(comparison.bootstrap),
+        "metrics": {
+            m.name: {
+                "group": m.group,
+                "unit": m.unit,
+                "formula": m.formula,
+                "source": m.source,
+                "pooling": m.pooling,
+            }
+            for m in METRICS.values()
+        },
+        "policies": [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "deterministic": row.episodes.deterministic,
+                "flags": list(row.flags),
+                "difference_to_best_baseline": None if row.difference is None else row.difference._asdict(),
+                "metrics": {name: e._asdict() for name, e in row.metrics.items()},
+            }
+            for row in comparison.rows
+        ],
+        "meta": dict(comparison.meta),
+    }
+    return json.dumps(_plain(document), indent=1, allow_nan=False) + "\n"
+
+
+def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:
+    """Write ``comparison.csv``, ``episodes.csv``, ``comparison.json``, ``comparison.png`` and, where plotly
+    is installed,
+    ``comparison.html`` into a folder, which is made where missing.
+
+    Returns:
+        what was written: kind -> path.
+    """
+    from hft_gym.report import page, picture
+
+    folder = Path(folder)
+    curves = make_curves(comparison)
+    contents: dict[str, tuple[str, str | bytes]] = {
+        "csv": ("comparison.csv", to_csv(comparison)),
+        "episodes": ("episodes.csv", episodes_csv(comparison)),
+        "json": ("comparison.json", to_json(comparison)),
+        "png": ("comparison.png", picture.png(curves)),
+    }
+    if util.find_spec("plotly") is not None:
+        contents["html"] = ("comparison.html", page.html(comparison, curves))
+    written = {}
+    for kind, (name, data) in contents.items():
+        write_atomically(folder / name, data)
+        written[kind] = folder / name
+    return written
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """JSON has neither NaN nor infinity: undefined becomes null, infinite a string."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else (str(value) if math.isinf(value) else value)
+    if isinstance(value, (str, int, bool)) or value is None:
+        return value
+    return str(value)
