@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     from hft_gym.bench import rows  # registers the groups
 
     del rows
-    args = tyro.cli(Args, args=argv, prog=sys.argv[0])
+    args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     if args.list:
         print(report.titles())

@@ -161,9 +161,9 @@ def measure(name: str, options: Options, report: Callable[[Row], None] | None = 
             if ratio.numerator in runs and ratio.denominator in runs:
                 emit(_ratio_row(name, ratio, runs[ratio.numerator], runs[ratio.denominator]))
     except Unavailable as reason:
-        emit(Row(name, GROUPS[name][0], note=str(reason), status="skipped"))
+        emit(Row(name, f"all of {name}", note=str(reason), status="skipped"))
     except Exception as error:
-        emit(Row(name, GROUPS[name][0], note=f"{type(error).__name__}: {error}", status="failed"))
+        emit(Row(name, f"all of {name}", note=_describe(error), status="failed"))
     finally:
         if plan is not None and plan.close is not None:
             plan.close()
@@ -173,7 +173,7 @@ def measure(name: str, options: Options, report: Callable[[Row], None] | None = 
 def _interleave(
     cases: Iterable[Case], repeats: int, emit: Callable[[Row], None], group_name: str
 ) -> dict[str, list[float]]:
-    """Measure *cases* in turns; one that is unavailable is reported and left out of the later turns."""
+    """Measure *cases* in turns; one that is unavailable or fails is reported and left out of later turns."""
     runs: dict[str, list[float]] = {}
     active = list(cases)
     for turn in range(repeats):
@@ -182,11 +182,17 @@ def _interleave(
                 continue
             try:
                 runs.setdefault(case.name, []).append(case.run())
-            except Unavailable as reason:
+            except Exception as error:
                 active.remove(case)
                 runs.pop(case.name, None)
-                emit(Row(group_name, case.name, note=str(reason), status="skipped"))
+                skipped = isinstance(error, Unavailable)
+                note, status = (str(error), "skipped") if skipped else (_describe(error), "failed")
+                emit(Row(group_name, case.name, note=note, status=status))
     return runs
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _case_row(group_name: str, case: Case, runs: list[float]) -> Row:

@@ -41,7 +41,7 @@ def replay(options: Options) -> Plan:
 
 
 def sample() -> Path:
-    """The AMZN message file of the sample data: in $HFT_GYM_DATA, else in ``shared/data`` beside the checkout.
+    """The AMZN message file of the sample data: of $HFT_GYM_DATA, or ``shared/data`` beside the checkout.
 
     Raises:
         Unavailable: the files are not here.
