@@ -1,0 +1,88 @@
+"""Every command and every example of the README and of CONTRIBUTING runs.
+
+Fenced ``console`` blocks hold commands, fenced ``python`` blocks whole scripts. What is too long, or would
+run these very tests inside themselves, is replaced by what the two tables below say: nothing is left out
+silently, a new long command has to be added here.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md")
+
+COVERED = (
+    (
+        r"make (demo|test|bench|verify|lint|clean|help)\b.*",
+        "tests/test_setup.py; .ci/run calls test and lint",
+    ),
+    (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
+    (r"hft-gym demo", "the test of the training engineer's demo"),
+)
+"""(command, where it is tested): commands that are not run here."""
+
+SMALLEST: tuple[tuple[str, str], ...] = ((r"hft-gym bench.*", "hft-gym bench --list"),)
+"""(command, the same with the smallest budget)."""
+
+
+def blocks(language):
+    found = []
+    for page in PAGES:
+        text = (ROOT / page).read_text() if (ROOT / page).exists() else ""
+        for number, match in enumerate(re.finditer(rf"^```{language}\n(.*?)^```", text, re.M | re.S), 1):
+            found.append(pytest.param(match[1], id=f"{page}-{language}-{number}"))
+    return found
+
+
+def commands():
+    """Each command of the console blocks; a trailing backslash continues, output is not written down."""
+    found = []
+    for block in blocks("console"):
+        for line in block.values[0].replace("\\\n", " ").splitlines():
+            line = re.sub(r"\s+#.*$", "", line.strip().removeprefix("$ "))
+            if line and not line.startswith("#"):
+                found.append(pytest.param(line, id=line))
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_runs(command, tmp_path):
+    if any(re.fullmatch(pattern, command) for pattern, _ in COVERED):
+        pytest.skip("run elsewhere: " + next(why for p, why in COVERED if re.fullmatch(p, command)))
+    for pattern, smallest in SMALLEST:
+        command = re.sub(f"^(?:{pattern})$", smallest, command)
+    done = subprocess.run(
+        shlex.split(command),
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_example_runs(code, python):
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_two_commands_come_first():
+    first = next(re.finditer(r"^```console\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S))[1]
+    assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == ["make demo", "make test"]
+
+
+def test_links_of_the_pages_lead_somewhere():
+    for page in PAGES:
+        if not (ROOT / page).exists():
+            continue
+        for target in re.findall(r"\]\(([^)#:\s]+)\)", (ROOT / page).read_text()):
+            assert (ROOT / target).exists(), f"{page} links to {target}"
