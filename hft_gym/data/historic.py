@@ -7,8 +7,9 @@ horizon (known only from the row: *adopted* as one order of unknown age) and lev
 * A message about an order that was never seen arriving acts on the adopted orders of its level, front first;
   they stand at the front of the queue, being older than every order seen arriving. Only if they do not
   suffice does it act on the level's other orders, front first.
-* The row is the truth. Where a level still differs after all this, volume is adopted or deleted (last in the
-  queue first) to match, and the row counts as *corrected*; a sound pair of files has no such row.
+* The row is the truth. Where a level still differs after all this, volume is adopted, or deleted (adopted
+  orders first, then the last in the queue), and the row counts as *corrected*; a sound pair of files has no
+  such row.
 
 Keys: levels are sorted by ``key``, the price of an ask and the negated price of a bid, so that smaller
 is better on both sides.
@@ -287,6 +288,15 @@ def _levels_in(row: NDArray[np.int64], side: int) -> int:
 
 
 @kernel
+def _least_known(h: Historic, side: int, i: int) -> int:
+    """The order of a level to blame for volume too much: the last adopted one, else the last."""
+    handle = h.level[side, i]["tail"]
+    while handle >= 0 and h.orders[handle]["identity"] >= 0:
+        handle = h.orders[handle]["prev"]
+    return handle if handle >= 0 else h.level[side, i]["tail"]
+
+
+@kernel
 def _drop_levels(h: Historic, time: int, side: int, row: NDArray[np.int64]) -> None:
     """Make the levels of one side no more than the row of the file says."""
     known = _levels_in(row, side)
@@ -301,9 +311,9 @@ def _drop_levels(h: Historic, time: int, side: int, row: NDArray[np.int64]) -> N
             if excess > 0:
                 _corrected(h)
             while excess > 0:
-                last = h.level[side, i]["tail"]
-                part = min(excess, h.orders[last]["quantity"])
-                _take(h, time, OP_REDUCE, last, part)
+                handle = _least_known(h, side, i)
+                part = min(excess, h.orders[handle]["quantity"])
+                _take(h, time, OP_REDUCE, handle, part)
                 excess -= part
             i += 1
             continue
