@@ -194,8 +194,8 @@ class Panel:
             e = int(wrong[0])
             raise DataError(
                 f"{self.episodes.name}: in {len(wrong)} of {self.count} episodes the fills do not explain "
-                f"the net P&L; seed {self.episodes.seeds[e]}: the parts sum to {int(total[e])}, the account says "
-                f"{int(self.net_subunits[e])} sub-units"
+                f"the net P&L; seed {self.episodes.seeds[e]}: the parts sum to {int(total[e])}, the account "
+                f"says {int(self.net_subunits[e])} sub-units"
             )
 
     # --- the mid ---

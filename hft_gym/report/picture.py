@@ -45,7 +45,7 @@ class _Plot:
         py = bottom - (ys - self.y[0]) / max(self.y[1] - self.y[0], 1e-12) * (bottom - top)
         return np.stack([px, py], axis=-1)
 
-    def frame(self, title: str, unit: str, form: Callable[[float], str] = number) -> None:
+    def frame(self, title: str, unit: str) -> None:
         left, top, right, bottom = self.box
         draw = self.draw
         draw.rectangle(_scaled(self.box), fill=PLOT)
@@ -88,14 +88,8 @@ class _Plot:
 
     def marks(self, points: Floats, colour: str, up: bool) -> None:
         def paint(draw: ImageDraw.ImageDraw) -> None:
-            for x, y in self.pixels(points[:, 0], points[:, 1]) * SCALE:
-                tip = -4 if up else 4
-                corners = [
-                    (x, y + tip * SCALE),
-                    (x - 3.5 * SCALE, y - tip * SCALE),
-                    (x + 3.5 * SCALE, y - tip * SCALE),
-                ]
-                draw.polygon([(float(a), float(b)) for a, b in corners], fill=colour)
+            for x, y in self.pixels(points[:, 0], points[:, 1]):
+                draw.polygon(_triangle(float(x), float(y), up), fill=colour)
 
         if len(points):
             self._clipped(paint)
@@ -142,16 +136,18 @@ def _price_plot(image: Image.Image, curves: Curves, end: float) -> None:
     low, high = float(np.nanmin(curves.price)), float(np.nanmax(curves.price))
     margin = 0.06 * (high - low) + 0.5
     plot = _Plot(image, (LEFT, 74, RIGHT, 314), (0.0, end), (low - margin, high + margin))
-    plot.frame(
-        f"mid price, seed {curves.seed}, in the market of {curves.market}", "ticks", lambda v: f"{v:,.6g}"
-    )
+    plot.frame(f"mid price, seed {curves.seed}, in the market of {curves.market}", "ticks")
     plot.line(np.repeat(curves.price_s, 2)[1:], np.repeat(curves.price, 2)[:-1], TEXT, 1.2)
     plot.marks(curves.buys, BUY, up=True)
     plot.marks(curves.sells, SELL, up=False)
     pen = ImageDraw.Draw(image)
     _text(pen, (LEGEND, 84), f"fills of {curves.market}", FAINT, 13, "lm")
-    _text(pen, (LEGEND, 106), f"▲ {len(curves.buys)} buys", BUY, 14, "lm")
-    _text(pen, (LEGEND, 128), f"▼ {len(curves.sells)} sells", SELL, 14, "lm")
+    for y, words, colour, up in (
+        (106, f"{len(curves.buys)} buys", BUY, True),
+        (128, f"{len(curves.sells)} sells", SELL, False),
+    ):
+        pen.polygon(_triangle(LEGEND + 7, y, up), fill=colour)
+        _text(pen, (LEGEND + 22, y), words, TEXT, 14, "lm")
 
 
 def _legend(pen: ImageDraw.ImageDraw, curves: Curves, top: int, title: str, values: list[float]) -> None:
@@ -164,9 +160,16 @@ def _legend(pen: ImageDraw.ImageDraw, curves: Curves, top: int, title: str, valu
         pen.line(_scaled((LEGEND, y, LEGEND + 14, y)), fill=curve.colour, width=3 * SCALE)
         label = curve.name if len(curve.name) <= 20 else curve.name[:19] + "…"
         _text(pen, (LEGEND + 22, y), label, TEXT, 14, "lm")
-        _text(pen, (SIZE[0] - 14, y), number(value) + (" ↓" if curve.off_scale else ""), TEXT, 14, "rm")
+        _text(pen, (SIZE[0] - 14, y), number(value) + (" *" if curve.off_scale else ""), TEXT, 14, "rm")
     if any(c.off_scale for c in curves.curves):
-        _text(pen, (LEGEND, top + 34 + 22 * len(curves.curves)), "↓ off the scale", FAINT, 13, "lm")
+        _text(pen, (LEGEND, top + 34 + 22 * len(curves.curves)), "* off the scale", FAINT, 13, "lm")
+
+
+def _triangle(x: float, y: float, up: bool) -> list[tuple[float, float]]:
+    """Corners of a small triangle around a point, pointing up or down."""
+    tip = -4 if up else 4
+    corners = ((x, y + tip), (x - 3.5, y - tip), (x + 3.5, y - tip))
+    return [(a * SCALE, b * SCALE) for a, b in corners]
 
 
 def _text(

@@ -40,7 +40,7 @@ def number(value: float) -> str:
 def _interval(estimate: Estimate) -> str:
     if math.isnan(estimate.low):
         return number(estimate.value)
-    return f"{number(estimate.value)} [dim][{number(estimate.low)}, {number(estimate.high)}][/dim]"
+    return f"{number(estimate.value)}\n[dim][{number(estimate.low)}, {number(estimate.high)}][/dim]"
 
 
 def summary_table(comparison: Comparison) -> Table:
