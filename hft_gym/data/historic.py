@@ -195,20 +195,19 @@ def _clear_level(h: Historic, time: int, op: int, side: int, i: int) -> None:
 
 @kernel
 def _take_unknown(h: Historic, time: int, op: int, side: int, key: int, quantity: int) -> None:
-    """A message about an order not seen arriving: from the level's adopted orders, then from the others."""
+    """A message about an order not seen arriving: front first, and adopted orders are always in front."""
     h.counters[UNKNOWN_MESSAGES] += 1
-    for strict in range(1, -1, -1):
-        i = _level_at(h, side, key)
-        handle = h.level[side, i]["head"] if i >= 0 else -1
-        while handle >= 0 and quantity > 0:
-            after = h.orders[handle]["next"]
-            if h.orders[handle]["identity"] < 0 or strict == 0:
-                part = min(quantity, h.orders[handle]["quantity"])
-                _take(h, time, op, handle, part)
-                quantity -= part
-            handle = after
-        if strict == 1:
-            h.counters[UNMATCHED_VOLUME] += quantity
+    i = _level_at(h, side, key)
+    handle = h.level[side, i]["head"] if i >= 0 else -1
+    while handle >= 0 and quantity > 0:
+        after = h.orders[handle]["next"]
+        part = min(quantity, h.orders[handle]["quantity"])
+        if h.orders[handle]["identity"] >= 0:
+            h.counters[UNMATCHED_VOLUME] += part
+        _take(h, time, op, handle, part)
+        quantity -= part
+        handle = after
+    h.counters[UNMATCHED_VOLUME] += quantity
 
 
 @kernel

@@ -200,7 +200,7 @@ class ReplayFeed:
         Raises:
             ConfigError: ``checkpoint_rows`` is not positive.
             DataError: an order is added while it rests, or so many rows contradict their messages
-                (more than 1 %) that the two files cannot belong together. Fewer are corrected, with a warning.
+                (more than 1 %) that the two files cannot belong together. Fewer: corrected, with a warning.
         """
         if checkpoint_rows < 1:
             raise ConfigError(f"checkpoint_rows is {checkpoint_rows!r}; it must be at least 1")
@@ -365,7 +365,7 @@ def _check(day: LobsterDay, stats: ReplayStats) -> None:
             shown,
         )
     warnings.warn(
-        f"{day.orderbook_path}, row {row}: {stats.corrected_rows} of {day.rows} rows do not follow from the row "
-        f"before and their message, first this one ({shown}); the replay follows the rows",
+        f"{day.orderbook_path}, row {row}: {stats.corrected_rows} of {day.rows} rows do not follow from "
+        f"the row before and their message, first this one ({shown}); the replay follows the rows",
         stacklevel=4,
     )
