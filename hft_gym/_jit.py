@@ -46,7 +46,7 @@ KERNEL_PACKAGES = ("book", "data", "flow", "market", "envs")
 U = np.uint64
 """Marks an array index as unsigned, so that numba does not test for negative ones."""
 
-_OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True}
+_OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
 def kernel_sources() -> list[Path]:
@@ -138,15 +138,33 @@ class _StampedCache(FunctionCache):  # type: ignore[misc]
             )
 
 
+def _one_version(compiled: Any) -> Any:
+    """Let numba compile a helper once for all integer literals it is called with, not once for each.
+
+    LLVM propagates the constants anyway where the helper is inlined; this halves the time to compile the market.
+    """
+    if JIT_DISABLED:
+        return compiled
+    from numba.core.types import unliteral
+
+    original = compiled.get_call_template
+
+    def get_call_template(args: Any, kws: Any) -> Any:
+        return original(tuple(unliteral(a) for a in args), {k: unliteral(v) for k, v in kws.items()})
+
+    compiled.get_call_template = get_call_template
+    return compiled
+
+
 def kernel(function: F) -> F:
     """Compile *function* as a helper of kernels: no allocation, no exceptions, no Python wrapper."""
-    compiled: F = numba.njit(function, no_cpython_wrapper=True, **_OPTIONS)
+    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, **_OPTIONS))
     return compiled
 
 
 def inlined(function: F) -> F:
     """As :func:`kernel`, and always inlined into its callers: for the few helpers of the hottest loops."""
-    compiled: F = numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_OPTIONS)
+    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_OPTIONS))
     return compiled
 
 
@@ -191,3 +209,30 @@ else:
             return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
 
         return types.int64(types.uint64), codegen
+
+
+if JIT_DISABLED:
+
+    def prefetch(array: Any, index: Any) -> None:
+        """Ask for the cache line of ``array[index]`` (one-dimensional) without waiting; any index is harmless."""
+
+else:
+    from numba.core import cgutils
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+        """Ask for the cache line of ``array[index]`` (one-dimensional) without waiting; any index is harmless."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = signature.args[0]
+            view = context.make_array(kind)(context, builder, args[0])
+            item = cgutils.get_item_pointer(context, builder, kind, view, [args[1]], wraparound=False)
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            signature_of_prefetch = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            function = cgutils.get_or_insert_function(
+                builder.module, signature_of_prefetch, "llvm.prefetch.p0i8"
+            )
+            builder.call(function, [builder.bitcast(item, byte), word(0), word(3), word(1)])
+            return context.get_dummy_value()
+
+        return types.void(array, types.uint64), codegen
