@@ -1,7 +1,7 @@
 """The environments: one compiled market behind Gymnasium's single and vector faces.
 
-``gymnasium.make("HFTMarket-v0")`` and ``gymnasium.make_vec("HFTMarket-v0", num_envs=N)`` build them; both ids also
-work as ``"hft_gym:HFTMarket-v0"`` without importing hft_gym first. Names load at first use: schemas and
+``gymnasium.make("HFTMarket-v0")`` and ``gymnasium.make_vec("HFTMarket-v0", num_envs=N)`` build them; both ids
+also work as ``"hft_gym:HFTMarket-v0"`` without importing hft_gym first. Names load at first use: schemas and
 configurations do not need the compiler.
 """
 

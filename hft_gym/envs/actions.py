@@ -31,7 +31,9 @@ TAKE_THRESHOLD = 0.8
 """Continuous encoding: above it a buy, below minus it a sell."""
 
 # Every discrete action decoded; row a is np.unravel_index(a, (8, 8, 3)).
-_TABLE: NDArray[np.int64] = np.stack(np.unravel_index(np.arange(_Q * _Q * _T), _NVEC), axis=1).astype(np.int64)
+_TABLE: NDArray[np.int64] = np.stack(np.unravel_index(np.arange(_Q * _Q * _T), _NVEC), axis=1).astype(
+    np.int64
+)
 
 
 class ActionSchema:
@@ -39,9 +41,9 @@ class ActionSchema:
 
     * ``multi_discrete``: ``MultiDiscrete([8, 8, 3])``: bid quote, ask quote, take, as indices of the options.
     * ``discrete``: ``Discrete(192)``: ``np.ravel_multi_index((bid, ask, take), (8, 8, 3))``.
-    * ``continuous``: ``Box(-1, 1, (3,))``: the first two map linearly, in eight equal bins, onto the quotes from
-      most to least eager (improve, join, 1, 2, 3, 5, 10 ticks behind, none); the third above 0.8 buys, below
-      -0.8 sells.
+    * ``continuous``: ``Box(-1, 1, (3,))``: the first two map linearly, in eight equal bins, onto the quotes
+      from most to least eager (improve, join, 1, 2, 3, 5, 10 ticks behind, none); the third above 0.8 buys,
+      below -0.8 sells.
 
     Args:
         kind: the encoding.
@@ -107,11 +109,13 @@ class ActionSchema:
         """An action, or a batch of them, from options by name or index.
 
         Args:
-            bid, ask: option name, index, or array of indices of shape ``(N,)``; they broadcast.
+            bid: option name, index, or array of indices of shape ``(N,)``; the three broadcast.
+            ask: likewise.
             take: likewise.
 
         Returns:
-            An element of `space`, or, where an array was given, N of them stacked as a vector environment takes them.
+            An element of `space`, or, where an array was given, N of them stacked as a vector environment
+            takes them.
 
         Raises:
             KeyError: an unknown name.
@@ -139,8 +143,8 @@ class ActionSchema:
     def decode(self, action: Any) -> tuple[int, int, int]:
         """One action as (bid quote, ask quote, take) indices.
 
-        This is in the path of every step of a single environment, hence plain Python numbers: for three of them
-        NumPy costs several times as much.
+        This is in the path of every step of a single environment, hence plain Python numbers: for three of
+        them NumPy costs several times as much.
 
         Raises:
             ActionError: wrong shape or dtype, NaN, or out of range.
@@ -180,19 +184,28 @@ class ActionSchema:
         bid, ask, take = self._decode_array(array[None], "action")[0].tolist()
         return bid, ask, take
 
-    def decode_batch(self, actions: Any, num_envs: int) -> NDArray[np.int64]:
-        """N actions as an int64 array of shape ``(N, 3)``, C-contiguous: (bid quote, ask quote, take) indices.
+    def decode_batch(self, actions: Any, num_envs: int, ranges: bool = True) -> NDArray[np.int64]:
+        """N actions as a C-contiguous int64 array of shape ``(N, 3)``: (bid quote, ask quote, take) indices.
 
         An array that already is what the core takes is returned itself, unchanged.
 
         Args:
             actions: what ``action_space`` of the vector environment contains.
             num_envs: N.
+            ranges: False leaves the ranges of ``multi_discrete`` indices to the core, which checks them.
 
         Raises:
             ActionError: wrong shape or dtype, NaN, or out of range in any environment.
         """
         shape = (num_envs,) if self.kind == "discrete" else (num_envs, 3)
+        if (
+            not ranges
+            and self.kind == "multi_discrete"
+            and type(actions) is np.ndarray
+            and actions.dtype == np.int64
+            and actions.shape == shape
+        ):
+            return np.ascontiguousarray(actions)
         array = self._as_array(actions, shape, "actions")
         return self._decode_array(array, "actions[{}]")
 
@@ -202,10 +215,11 @@ class ActionSchema:
             array = actions if type(actions) is np.ndarray else np.asarray(actions)
         except (TypeError, ValueError) as error:
             raise ActionError(f"{where}: not an array of numbers: {_show(actions)} ({error})") from None
-        allowed, words = ("f", "floats") if self.kind == "continuous" else ("iu", "integers")
+        allowed, words = ("fiu", "numbers") if self.kind == "continuous" else ("iu", "integers")
         if array.dtype.kind not in allowed:
             raise ActionError(
-                f"{where}: dtype {array.dtype} of {_show(actions)} is not allowed; the {self.kind} encoding takes {words}"
+                f"{where}: dtype {array.dtype} of {_show(actions)} is not allowed; "
+                f"the {self.kind} encoding takes {words}"
             )
         if array.shape != shape:
             raise ActionError(
@@ -238,7 +252,7 @@ class ActionSchema:
 
 
 def _check_orders(orders: NDArray[Any], where: str) -> NDArray[np.int64]:
-    """Option indices of shape (..., 3) as C-contiguous int64, or an ActionError naming the first bad entry."""
+    """Option indices of shape (..., 3) as contiguous int64, or an ActionError naming the first bad entry."""
     flat = orders.reshape(-1, 3)
     # Wrapped to unsigned, a negative index is a large one: one comparison checks both ends.
     if orders.dtype.kind == "u":

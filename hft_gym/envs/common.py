@@ -11,13 +11,23 @@ from hft_gym.config import build, did_you_mean, to_dict
 from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
 
-__all__ = ["RENDER_MODES", "check_options", "check_render_mode", "draw_key", "make_config"]
+__all__ = [
+    "INTEGER_KEYS",
+    "RENDER_MODES",
+    "check_count",
+    "check_options",
+    "check_render_mode",
+    "draw_key",
+    "make_config",
+]
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
+INTEGER_KEYS = ("inventory", "unclosed")
+"""Infos that count lots: whole numbers, though the core keeps all infos in one float array."""
 
 
 def make_config(config: EnvConfig | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> EnvConfig:
-    """The configuration of an environment from a whole one, from single settings, or from both (settings win).
+    """The configuration of an environment from a whole one, single settings, or both (settings win).
 
     Args:
         config: a configuration, or the same as nested mappings; None means the defaults.
@@ -36,7 +46,9 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in over.items():
         old = merged.get(name)
-        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        merged[name] = (
+            _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
     return merged
 
 
@@ -49,6 +61,17 @@ def check_render_mode(mode: str | None) -> str | None:
     if mode is not None and mode not in RENDER_MODES:
         raise ConfigError(f"render_mode: unknown mode {mode!r}{did_you_mean(str(mode), RENDER_MODES)}, None")
     return mode
+
+
+def check_count(name: str, value: Any, least: int) -> int:
+    """A whole number, checked.
+
+    Raises:
+        ConfigError: not one, or below ``least``.
+    """
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name}: must be a whole number, at least {least}, got {value!r}")
+    return int(value)
 
 
 def check_options(options: Mapping[str, Any] | None, allowed: tuple[str, ...]) -> None:

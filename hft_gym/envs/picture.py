@@ -1,4 +1,4 @@
-"""The ``rgb_array`` frame: ladder on the left, price and P&L of the episode on the right. Pillow, dark theme."""
+"""The ``rgb_array`` frame: ladder on the left, price and P&L of the episode on the right."""
 
 from __future__ import annotations
 
@@ -117,12 +117,18 @@ def _ladder(pen: Any, renderer: Renderer, frame: Frame) -> None:
         if own:
             pen.rounded_rectangle((x0 + 4, y, x1 - 4, y + height - 2), 3, outline=_OWN)
         if row.bid:
-            pen.rectangle((middle - 42 - reach * row.bid / largest, y + 2, middle - 42, y + height - 4), fill=_BID_BAR)
+            pen.rectangle(
+                (middle - 42 - reach * row.bid / largest, y + 2, middle - 42, y + height - 4), fill=_BID_BAR
+            )
             pen.text((middle - 47, y + 9), f"{row.bid:g}", font=small, fill=_BID, anchor="rm")
         if row.ask:
-            pen.rectangle((middle + 42, y + 2, middle + 42 + reach * row.ask / largest, y + height - 4), fill=_ASK_BAR)
+            pen.rectangle(
+                (middle + 42, y + 2, middle + 42 + reach * row.ask / largest, y + height - 4), fill=_ASK_BAR
+            )
             pen.text((middle + 47, y + 9), f"{row.ask:g}", font=small, fill=_ASK, anchor="lm")
-        pen.text((middle, y + 9), renderer.price(row.price), font=small, fill=_OWN if own else _TEXT, anchor="mm")
+        pen.text(
+            (middle, y + 9), renderer.price(row.price), font=small, fill=_OWN if own else _TEXT, anchor="mm"
+        )
         if own:
             ahead = "sent" if row.ahead < 0 else f"{row.ahead:g} ahead"
             # On the side that the row's volume does not take.
@@ -167,7 +173,9 @@ class _Axes:
             pen.line((x0, y, x1, y), fill=_GRID)
             pen.text((x0 - 6, y), label(value), font=_font(11), fill=_FAINT, anchor="rm")
 
-    def curve(self, image: Image.Image, times: Any, values: Any, colour: Any, width: int, fill_to: Any = None) -> None:
+    def curve(
+        self, image: Image.Image, times: Any, values: Any, colour: Any, width: int, fill_to: Any = None
+    ) -> None:
         """A line (and the area down to ``fill_to``), drawn at twice the size and reduced: smooth edges."""
         x0, y0, x1, y1 = self.box
         size = (2 * (x1 - x0), 2 * (y1 - y0))

@@ -37,7 +37,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Frame:
-    """One moment, as far as the agent knew it. Prices in ticks, volumes in lots, P&L in ticks·lots, time in s.
+    """One moment, as far as the agent knew it: ticks, lots, ticks·lots and seconds.
 
     Attributes:
         levels: rows of the ladder, highest price first.
@@ -156,7 +156,8 @@ class Renderer:
         largest = max([max(row.bid, row.ask) for row in frame.levels] + [1.0])
         head = (
             f"{self.title}  t {frame.time:.3f} s  mid {self.price(frame.mid, half=True)}  "
-            f"spread {frame.spread:g} ticks  inventory {frame.inventory:+g} lots  P&L {frame.net_pnl:+.2f} ticks·lots"
+            f"spread {frame.spread:g} ticks  inventory {frame.inventory:+g} lots  "
+            f"P&L {frame.net_pnl:+.2f} ticks·lots"
         )
         lines = [paint(head, "1"), f"{'bids':>{_BAR + 8}}  {'price':^{width}}  asks"]
         split = False
@@ -178,7 +179,7 @@ class Renderer:
         return "█" * max(1, round(_BAR * size / largest)) if size > 0 else ""
 
     def show(self) -> None:
-        """Print the ladder; on a terminal in place of the previous one, at most `RENDER_FPS` times a second."""
+        """Print the ladder; on a terminal in place of the previous one, at most ten times a second."""
         terminal = sys.stdout.isatty()
         text = self.ansi(colour=terminal)
         if terminal:

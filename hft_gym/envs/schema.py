@@ -1,14 +1,15 @@
 """What the numbers of an observation and of an action mean: names, units, bounds, and how to address them.
 
 Everything that reads observations (strategies, wrappers, reports) asks the schema by name instead of counting
-columns; the environments take their spaces from it, and the data sheet of `HFTMarketEnv` is checked against it.
+columns; the environments take their spaces from it, and the data sheet of `HFTMarketEnv` is checked against
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -23,8 +24,8 @@ MAX_TICKS = 2.0**23
 """Bound of every offset, in ticks: half-ticks up to here are exact in float32."""
 MAX_LOTS = 2.0**24
 """Bound of every size and count: whole numbers up to here are exact in float32."""
-MAX_VALUE = 2.0**40
-"""Bound of money columns, in ticks·lots (rounded to float32)."""
+MAX_VALUE = 2.0**50
+"""Bound of money columns, in ticks·lots: what the accounts' 64-bit sub-units can hold."""
 MAX_SECONDS = 1e6
 """Bound of time columns."""
 
@@ -67,7 +68,9 @@ _MARKET_COLUMNS = (
     Column("mid_change", "ticks", -MAX_TICKS, MAX_TICKS, "change of the mid since the last decision"),
     Column("buy_volume", "lots", 0.0, MAX_LOTS, "bought by other takers since the last decision"),
     Column("sell_volume", "lots", 0.0, MAX_LOTS, "sold by other takers since the last decision"),
-    Column("trades", "count", 0.0, MAX_LOTS, "trades of other takers since the last decision"),
+    Column(
+        "trades", "count", 0.0, MAX_LOTS, "fills in the market since the last decision, own ones included"
+    ),
     Column("elapsed", "s", 0.0, MAX_SECONDS, "market time since the last decision"),
     Column("volatility", "ticks/√s", 0.0, MAX_TICKS, "recent volatility of the mid, exponentially weighted"),
 )
@@ -76,10 +79,14 @@ _OWN_COLUMNS = (
     Column("inventory", "lots", -MAX_LOTS, MAX_LOTS, "own position; negative is short"),
     Column("own_bid_offset", "ticks", -MAX_TICKS, MAX_TICKS, "price of the own bid minus the mid; 0 if none"),
     Column("own_bid_size", "lots", 0.0, MAX_LOTS, "remaining quantity of the own bid; 0 if none"),
-    Column("own_bid_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the own bid; -1 if not yet acknowledged"),
+    Column(
+        "own_bid_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the own bid; -1 if not yet acknowledged"
+    ),
     Column("own_ask_offset", "ticks", -MAX_TICKS, MAX_TICKS, "price of the own ask minus the mid; 0 if none"),
     Column("own_ask_size", "lots", 0.0, MAX_LOTS, "remaining quantity of the own ask; 0 if none"),
-    Column("own_ask_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the own ask; -1 if not yet acknowledged"),
+    Column(
+        "own_ask_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the own ask; -1 if not yet acknowledged"
+    ),
     Column("bought", "lots", 0.0, MAX_LOTS, "own buys filled since the last decision"),
     Column("sold", "lots", 0.0, MAX_LOTS, "own sells filled since the last decision"),
     Column("in_flight", "count", 0.0, MAX_LOTS, "own messages sent whose outcome is not yet known"),
@@ -99,11 +106,10 @@ class ObservationSchema:
     48
     >>> schema["bid_size"]
     slice(10, 20, None)
-    >>> schema["bid_sise"]
+    >>> schema["bid_sise"]  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    KeyError: "no column or group 'bid_sise'; did you mean 'bid_size'? Groups: ask_offset, ask_size, bid_offset, \
-bid_size, book, market, own. Columns: schema.names"
+    KeyError: "no column or group 'bid_sise'; did you mean 'bid_size'? Groups: ask_offset, ...
     """
 
     def __init__(self, levels: int = 10) -> None:
@@ -134,7 +140,7 @@ bid_size, book, market, own. Columns: schema.names"
             raise KeyError(f"no column {name!r}{did_you_mean(name, self.names)}") from None
 
     def __getitem__(self, name: str) -> int | slice:
-        """Index of a column, or slice of a group: ``observation[..., schema[name]]`` serves single and batched.
+        """Index of a column, or slice of a group: ``observation[..., schema[name]]``, single or batched.
 
         Raises:
             KeyError: neither a column nor a group has this name.
@@ -146,7 +152,8 @@ bid_size, book, market, own. Columns: schema.names"
             return self._index[name]
         hint = did_you_mean(name, [*self.groups, *self.names]).split(" Allowed:")[0]
         raise KeyError(
-            f"no column or group {name!r}{hint} Groups: {', '.join(sorted(self.groups))}. Columns: schema.names"
+            f"no column or group {name!r}{hint} "
+            f"Groups: {', '.join(sorted(self.groups))}. Columns: schema.names"
         )
 
     def __contains__(self, name: object) -> bool:
@@ -183,9 +190,10 @@ bid_size, book, market, own. Columns: schema.names"
         """Upper bounds, float32 of shape ``(len(self),)``."""
         return np.array([c.high for c in self.columns], dtype=np.float32)
 
-    def space(self) -> spaces.Box:
+    def space(self) -> spaces.Space[NDArray[np.float32]]:
         """A new ``Box(float32)`` of shape ``(len(self),)`` with the finite bounds of the columns."""
-        return spaces.Box(self.low, self.high, dtype=np.float32)
+        box: Any = spaces.Box(self.low, self.high, dtype=np.float32)
+        return cast("spaces.Space[NDArray[np.float32]]", box)
 
     def as_dict(self, observation: NDArray[Any]) -> dict[str, float]:
         """One observation of shape ``(len(self),)`` as ``{name: value}``."""
@@ -206,12 +214,13 @@ bid_size, book, market, own. Columns: schema.names"
                 rows.append((str(i), c.name, c, c.description))
         head = "| index | name | unit | min | max | meaning |\n|---|---|---|---|---|---|\n"
         return head + "\n".join(
-            f"| {i} | {name} | {c.unit} | {_bound(c.low)} | {_bound(c.high)} | {text} |" for i, name, c, text in rows
+            f"| {i} | {name} | {c.unit} | {_bound(c.low)} | {_bound(c.high)} | {text} |"
+            for i, name, c, text in rows
         )
 
 
 def _bound(value: float) -> str:
     """A bound as the data sheet prints it: powers of two by name."""
-    powers = {MAX_TICKS: "2^23", MAX_LOTS: "2^24", MAX_VALUE: "2^40", MAX_SECONDS: "1e6"}
+    powers = {MAX_TICKS: "2^23", MAX_LOTS: "2^24", MAX_VALUE: "2^50", MAX_SECONDS: "1e6"}
     text = powers.get(abs(value), f"{abs(value):g}")
     return f"-{text}" if value < 0 else text

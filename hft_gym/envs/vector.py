@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -15,12 +15,20 @@ from numpy.typing import NDArray
 
 from hft_gym.config import did_you_mean
 from hft_gym.envs.actions import ActionSchema
-from hft_gym.envs.common import RENDER_MODES, check_options, check_render_mode, draw_key, make_config
+from hft_gym.envs.common import (
+    INTEGER_KEYS,
+    RENDER_MODES,
+    check_count,
+    check_options,
+    check_render_mode,
+    draw_key,
+    make_config,
+)
 from hft_gym.envs.config import EnvConfig
-from hft_gym.envs.core import EnvCore
+from hft_gym.envs.core import EnvCore, Logs
 from hft_gym.envs.render import RENDER_FPS, Renderer
 from hft_gym.envs.schema import ObservationSchema
-from hft_gym.errors import ConfigError
+from hft_gym.errors import ActionError, ConfigError
 
 __all__ = ["HFTMarketVectorEnv"]
 
@@ -30,18 +38,23 @@ _CORE_MODE = {AutoresetMode.DISABLED: 0, AutoresetMode.NEXT_STEP: 1, AutoresetMo
 class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
     """N markets stepped together: what ``gymnasium.make_vec("HFTMarket-v0", num_envs=N)`` returns.
 
-    Environment i behaves, bit for bit, as an `HFTMarketEnv` seeded with ``seed + i``, at any number of threads; see
-    there for observations, actions, rewards and settings. Infos follow Gymnasium's vector convention: an array of
-    shape ``(N,)`` for each key, and under ``_key`` a mask of the environments that have it.
+    Environment i behaves, bit for bit, as an `HFTMarketEnv` seeded with ``seed + i``, at any number of
+    threads; see there for observations, actions, rewards and settings. Infos follow Gymnasium's vector
+    convention: an array of shape ``(N,)`` for each key, and under ``_key`` a mask of the environments that
+    have it.
 
     Args:
         num_envs: number of environments, at least 1.
         config: a whole configuration; single ``settings`` win over it.
         threads: worker threads of the compiled step; results do not depend on it.
         autoreset_mode: what happens when an episode ends. ``"NextStep"`` (default): the next step resets that
-            environment and ignores its action. ``"SameStep"``: it is reset at once, and the info carries ``final_obs``
-            and ``final_info``. ``"Disabled"``: the caller resets with ``options={"reset_mask": mask}``.
-        render_mode: as for `HFTMarketEnv`; ``render`` returns a frame of each environment, ``human`` shows the first.
+            environment and ignores its action. ``"SameStep"``: it is reset at once, and the info carries
+            ``final_obs`` and ``final_info``. ``"Disabled"``: the caller resets with ``options={"reset_mask":
+            mask}``.
+        render_mode: as for `HFTMarketEnv`; ``render`` returns a frame of each environment, ``human`` shows
+            the first.
+        log_capacity: fills, orders and mid changes that each environment can log between two calls of
+            `drain_logs`; 0: none.
         **settings: fields of `EnvConfig`.
 
     Raises:
@@ -56,7 +69,7 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
     <AutoresetMode.NEXT_STEP: 'NextStep'>
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": list(RENDER_MODES),
         "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -70,30 +83,36 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         threads: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        log_capacity: int = 0,
         **settings: Any,
     ) -> None:
-        for name, value in (("num_envs", num_envs), ("threads", threads)):
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name}: must be a whole number, at least 1, got {value!r}")
-        self.num_envs = int(num_envs)
+        self.num_envs = check_count("num_envs", num_envs, 1)
         self.config = make_config(config, settings)
         self.render_mode = check_render_mode(render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.observation_schema = ObservationSchema(self.config.levels)
         self.action_schema = ActionSchema(self.config.action)
         self.single_observation_space = self.observation_schema.space()
         self.single_action_space = self.action_schema.space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._core = EnvCore(self.config, self.num_envs, threads=int(threads))
+        self._core = EnvCore(
+            self.config,
+            self.num_envs,
+            threads=check_count("threads", threads, 1),
+            log_capacity=check_count("log_capacity", log_capacity, 0),
+        )
+        self._info_rows = [
+            (row, key, f"_{key}", key in INTEGER_KEYS) for row, key in enumerate(self._core.INFO_KEYS)
+        ]
         self._renderers: list[Renderer] = []
         if render_mode is not None:
             shown = 1 if render_mode == "human" else self.num_envs
             self._renderers = [
                 Renderer(
                     self.observation_schema,
-                    self._core.tick_size,
+                    self.config.market.tick_size,
                     f"HFTMarket-v0 [{i}]",
                     history=render_mode == "rgb_array",
                 )
@@ -109,13 +128,14 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         """Start an episode in every environment, or in those of a mask.
 
         Args:
-            seed: environment i is seeded with ``seed + i``, or with the i-th of a list. None: the next episode of its
-                last seed; if there was none, fresh entropy.
-            options: ``{"reset_mask": mask}``, bool of shape ``(num_envs,)``: only these are reset, the others keep
-                their state and their last observation.
+            seed: environment i is seeded with ``seed + i``, or with the i-th of a list. None: the next
+                episode of its last seed; if there was none, fresh entropy.
+            options: ``{"reset_mask": mask}``, bool of shape ``(num_envs,)``: only these are reset, the others
+                keep their state and their last observation.
 
         Returns:
-            Observations, float32 of shape ``(num_envs, len(observation_schema))``, and the infos of those reset.
+            Observations, float32 of shape ``(num_envs, len(observation_schema))``, and the infos of those
+            reset.
 
         Raises:
             ConfigError: an unknown option.
@@ -126,9 +146,10 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         seeds = self._seeds(seed)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
-        if mask is None and not self._was_reset or mask is not None and not (self._keyed | mask).all():
-            if mask is not None:
-                raise ResetNeeded("Cannot reset some environments by mask before `reset()` has started all of them")
+        if mask is not None and not self._was_reset:
+            raise ResetNeeded(
+                "Cannot reset some environments by mask before `reset()` has started all of them"
+            )
         chosen = np.ones(self.num_envs, dtype=np.bool_) if mask is None else mask
         fresh = chosen & ~self._keyed  # unseeded and without a key: entropy
         keys = np.zeros(self.num_envs, dtype=np.uint64)
@@ -153,15 +174,17 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
 
     def step(
         self, actions: Any
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    ) -> tuple[
+        NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
         """Act in every environment, and let each market run to its next decision.
 
         Args:
             actions: an element of ``action_space``.
 
         Returns:
-            Observations, rewards (float64), terminated, truncated (bool), each with a first axis of ``num_envs``, and
-            infos. All arrays are new.
+            Observations, rewards (float64), terminated, truncated (bool), each with a first axis of
+            ``num_envs``, and infos. All arrays are new.
 
         Raises:
             ActionError: not an element of ``action_space``; nothing has happened in any environment.
@@ -172,11 +195,16 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         mode = self.autoreset_mode
         if mode is AutoresetMode.DISABLED and self._ended.any():
             raise ResetNeeded(
-                f"Cannot call `step()` after the end of an episode in environments {np.flatnonzero(self._ended)[:8]}: "
-                "autoreset is disabled, call `reset(options={'reset_mask': mask})` for them first"
+                f"Cannot call `step()`: the episodes of environments {np.flatnonzero(self._ended)[:8]} have ended "
+                "and autoreset is disabled; call `reset(options={'reset_mask': mask})` for them first"
             )
         core = self._core
-        core.step(self.action_schema.decode_batch(actions, self.num_envs), _CORE_MODE[mode])
+        orders = self.action_schema.decode_batch(actions, self.num_envs, ranges=False)
+        try:
+            core.step(orders, _CORE_MODE[mode])
+        except ActionError:
+            self.action_schema.decode_batch(actions, self.num_envs)  # says more of what is wrong
+            raise
         observations = core.obs.copy()
         terminated, truncated = core.terminated.copy(), core.truncated.copy()
         infos = self._infos(None)
@@ -188,7 +216,9 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
             self._record(observations, np.ones_like(start), start & (mode is not AutoresetMode.DISABLED))
         return observations, core.reward.copy(), terminated, truncated, infos
 
-    def _infos(self, mask: NDArray[np.bool_] | None, values: NDArray[np.float64] | None = None) -> dict[str, Any]:
+    def _infos(
+        self, mask: NDArray[np.bool_] | None, values: NDArray[np.float64] | None = None
+    ) -> dict[str, Any]:
         """Infos of the environments in ``mask`` (None: all), each array new, zero elsewhere."""
         core = self._core
         block = (core.info if values is None else values).copy()
@@ -197,9 +227,9 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
             block[:, ~mask] = 0.0
             masks[:] = mask
         infos: dict[str, Any] = {}
-        for key, row, present in zip(core.INFO_KEYS, block, masks, strict=True):
-            infos[key] = row.astype(np.int64) if key == "inventory" else row
-            infos[f"_{key}"] = present
+        for row, key, mask_key, whole in self._info_rows:
+            infos[key] = block[row].astype(np.int64) if whole else block[row]
+            infos[mask_key] = masks[row]
         return infos
 
     def _add_finals(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
@@ -230,7 +260,9 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
             return [int(seed) + i for i in range(self.num_envs)]
         seeds = [None if s is None else int(s) for s in seed]
         if len(seeds) != self.num_envs:
-            raise ValueError(f"seed: a list must have one seed for each of {self.num_envs} environments, got {len(seeds)}")
+            raise ValueError(
+                f"seed: a list must have one seed for each of {self.num_envs} environments, got {len(seeds)}"
+            )
         return seeds
 
     def _record(
@@ -256,7 +288,7 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         if not self._renderers:
             gymnasium.logger.warn(
                 "render() was called without a render mode: nothing is drawn. "
-                f"Give one to gymnasium.make_vec, for example render_mode='rgb_array'; there are {', '.join(RENDER_MODES)}."
+                f"Give one to gymnasium.make_vec: render_mode= one of {', '.join(RENDER_MODES)}."
             )
             return None
         if self.render_mode == "human":
@@ -265,11 +297,20 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
 
     @property
     def market_time(self) -> NDArray[np.int64]:
-        """Market time of the latest observations, ns since the start of each episode; int64 of shape ``(N,)``."""
+        """Market time of the latest observations, ns since the start of each episode; int64, ``(N,)``."""
         return self._core.time_ns.copy()
 
-    def drain_logs(self) -> Any:
-        """Fills, orders and mids logged since the last call, as structured arrays; see `EnvCore.drain`."""
+    def drain_logs(self) -> Logs:
+        """Fills, orders and mids logged since the last call, as structured arrays; see `EnvCore.drain`.
+
+        A reset forgets what its environment has logged: drain before it.
+
+        Raises:
+            ConfigError: made without ``log_capacity``.
+            LogOverflowError: more was logged since the last call than that.
+        """
+        if not self._core.log_capacity:
+            raise ConfigError("nothing is logged: make the environments with log_capacity=, for example 4096")
         return self._core.drain()
 
 
