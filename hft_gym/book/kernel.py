@@ -349,6 +349,12 @@ def remove(book: Book, slot: int) -> None:
                 unpark(book, side)
 
 
+@kernel
+def take_out(book: Book, slot: int) -> None:
+    """:func:`remove` as a call: for the rare callers, which need not carry a copy of it."""
+    remove(book, slot)
+
+
 @inlined
 def reduce(book: Book, slot: int, remaining: int) -> None:
     """Lower the order in *slot* to *remaining* lots (1 to its quantity); it keeps its place (rule R7)."""
@@ -387,6 +393,21 @@ def rest(book: Book, side: int, price: int, quantity: int, participant: int, ord
         rebase(book, side, key - (head["levels"] >> 2))
     place(book, side, slot, key)
     return slot
+
+
+@kernel
+def move_to_front(book: Book, slot: int) -> None:
+    """Give the resting order in *slot* the first place in its queue: for replays that learn of an older order late."""
+    node = book.node
+    level = np.int64(node[U(slot)]["level"])
+    before, after = np.int64(node[U(slot)]["prev"]), np.int64(node[U(slot)]["next"])
+    node[U(before)]["next"] = after
+    node[U(after)]["prev"] = before
+    head = np.int64(node[U(level)]["next"])
+    node[U(slot)]["prev"] = level
+    node[U(slot)]["next"] = head
+    node[U(level)]["next"] = slot
+    node[U(head)]["prev"] = slot
 
 
 @kernel
@@ -433,7 +454,7 @@ def match(book: Book, fills: Any, opposite: int, limit: int, quantity: int, part
         if participant != 0 and maker["participant"] == participant:
             fill["quantity"] = 0
             fill["remaining"] = node[U(slot)]["quantity"]
-            remove(book, slot)
+            take_out(book, slot)
             continue
         traded = min(quantity, np.int64(node[U(slot)]["quantity"]))
         quantity -= traded
@@ -522,7 +543,7 @@ def modify(book: Book, fills: Any, slot: int, price: int, quantity: int) -> tupl
         if others + quantity > MAX_LEVEL_VOLUME:
             return LEVEL_FULL, 0, quantity, slot
     participant, order_id = np.int64(record["participant"]), record["id"]
-    remove(book, slot)
+    take_out(book, slot)
     return submit(book, fills, side, price, quantity, participant, order_id, GTC)
 
 
@@ -532,10 +553,11 @@ def queue_ahead(book: Book, slot: int) -> tuple[int, int]:
     node, order, first = book.node, book.order, book.head["first"]
     level = np.int64(node[U(slot)]["level"])
     price = order[U(slot - first)]["price"]
+    parked = level == book.head["levels"] or level == 2 * book.head["levels"] + 1
     volume, count = 0, 0
     s = np.int64(node[U(slot)]["prev"])
     while s != level:
-        if order[U(s - first)]["price"] == price:
+        if not parked or order[U(s - first)]["price"] == price:
             volume += np.int64(node[U(s)]["quantity"])
             count += 1
         s = np.int64(node[U(s)]["prev"])

@@ -1,0 +1,68 @@
+"""Limit orders, market orders and cancellations of Cont, Stoikov and Talreja (2010), section 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hft_gym._jit import U, inlined
+from hft_gym.book.kernel import ASK, BID, Book, best_price, is_empty, side_of
+from hft_gym.flow.random import draw, exponential, sample
+from hft_gym.flow.state import CANCEL, LIMIT, MARKET, waiting_time
+
+_LOW = np.uint64(0xFFFFFFFF)
+_S32 = np.uint64(32)
+_ONE = np.uint64(1)
+
+
+@inlined
+def touch(book: Book, state: Any, side: int) -> int:
+    """The best price of *side*, or the last one known while the side is empty [ticks]."""
+    if not is_empty(book, side):
+        state["touch"][side] = best_price(book, side)
+    return state["touch"][side]
+
+
+@inlined
+def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, int]:
+    """Side, price and quantity of the limit order due now; draws the time of the next."""
+    word = draw(state["streams"], LIMIT)
+    state["due"][LIMIT] = now + waiting_time(word, flow["limit_rate"])
+    side = np.int64(word & _ONE)
+    word = draw(state["streams"], LIMIT)
+    distance = sample(flow["distance"], np.int64(word & _LOW))
+    quantity = sample(flow["limit_size"], np.int64(word >> _S32))
+    if side == BID:
+        return side, touch(book, state, ASK) - distance, quantity
+    return side, touch(book, state, BID) + distance, quantity
+
+
+@inlined
+def market_order(state: Any, flow: Any, now: int) -> tuple[int, int]:
+    """Side and quantity of the market order due now; draws the time of the next."""
+    word = draw(state["streams"], MARKET)
+    state["due"][MARKET] = now + waiting_time(word, flow["market_rate"])
+    side = np.int64(word & _ONE)
+    word = draw(state["streams"], MARKET)
+    return side, sample(flow["market_size"], np.int64(word & _LOW))
+
+
+@inlined
+def cancellation(book: Book, live: Any, state: Any, flow: Any) -> int:
+    """The slot of the order that the event due now cancels, 0 if it cancels none; draws the time to the next.
+
+    Every resting order is asked at the largest cancel rate and accepts with its own rate's share (thinning).
+    """
+    streams = state["streams"]
+    state["hazard"] = exponential(draw(streams, CANCEL))
+    word = draw(streams, CANCEL)
+    pick = np.int64(((word & _LOW) * np.uint64(state["n_live"])) >> _S32)
+    slot = np.int64(live[U(pick)])
+    price = book.order[U(slot - book.head["first"])]["price"]
+    side = side_of(book, slot)
+    distance = touch(book, state, ASK) - price if side == BID else price - touch(book, state, BID)
+    accept = flow["cancel_accept"][U(min(max(distance, 1), 64) - 1)]
+    if np.int64(word >> _S32) < accept:
+        return slot
+    return 0

@@ -1,0 +1,1 @@
+"""The market: exchange, clock, order flow, participants; one compiled simulator that everything else drives."""

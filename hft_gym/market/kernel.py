@@ -1,0 +1,414 @@
+"""The market's event loop: the mechanisms of the flow and the participants' messages, one book, one clock.
+
+:func:`advance` is the loop. Each turn finds the earliest event, turns it into at most one order or one cancellation, and hands
+it to the book; :func:`enter` does what follows from the fills. The common case (flow meets flow) is inlined, whatever
+concerns a participant lives in functions of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hft_gym._jit import U, inlined, kernel
+from hft_gym.book.kernel import (
+    ACCEPTED,
+    ASK,
+    BID,
+    GTC,
+    IOC,
+    MAX_PRICE,
+    Book,
+    best_price,
+    clear_book,
+    is_empty,
+    key_of,
+    modify,
+    queue_ahead,
+    remove,
+    rest,
+    submit,
+)
+from hft_gym.flow import informed, poisson
+from hft_gym.flow.random import derive, draw, sample
+from hft_gym.flow.state import CANCEL as CANCELLATION
+from hft_gym.flow.state import INFORMED, JUMP, LIMIT, MARKET, MECHANISMS, NEVER, REPLAY, restart_cancel_clock, start_clocks
+from hft_gym.market.accounts import end_order, participant_fill, refresh_mid, settle_account, withdraw
+from hft_gym.market.exchange import Exchange
+from hft_gym.market.live import forget, mark_participants, remember
+from hft_gym.market.messages import drop_messages, entries_per_participant, take_message
+from hft_gym.market.replay import next_operation
+from hft_gym.market.records import (
+    CANCEL,
+    EVENT_FILL,
+    EVENT_TOUCH,
+    EVENT_TRADE,
+    IN_FLIGHT,
+    MODIFY,
+    RESTING,
+    EndReason,
+)
+
+_FILLED = int(EndReason.FILLED)
+_CANCELLED = int(EndReason.CANCELLED)
+_REJECTED = int(EndReason.REJECTED)
+_EXPIRED = int(EndReason.EXPIRED)
+_SELF_TRADE = int(EndReason.SELF_TRADE)
+_EPISODE_END = int(EndReason.EPISODE_END)
+_LOW = np.uint64(0xFFFFFFFF)
+_S32 = np.uint64(32)
+ARRIVAL = MECHANISMS
+"""The event of a participant's message reaching the exchange, beside the flow's mechanisms."""
+
+
+@kernel
+def settle_participants(ex: Exchange, n: int, side: int, taker: int, o: int) -> None:
+    """Book the first *n* fills of a message by *taker* (table entry *o*) on *side* wherever a participant is involved."""
+    ahead, price = 0, 0
+    for i in range(n):
+        fill = ex.fills[U(i)]
+        maker, quantity = np.int64(fill["participant"]), fill["quantity"]
+        if fill["price"] != price:
+            ahead, price = 0, fill["price"]
+        entry = -1
+        if maker > 0:
+            entry = np.int64(ex.book.order[U(np.int64(fill["slot"]) - ex.book.head["first"])]["tag"])
+        if quantity == 0:
+            end_order(ex, maker, entry, _SELF_TRADE)
+            continue
+        if maker > 0:
+            participant_fill(ex, maker, 1 - side, price, quantity, True, entry, ahead)
+        elif taker > 0:
+            settle_account(ex.account[0], 1 - side, price, quantity, 0)
+        if taker > 0:
+            participant_fill(ex, taker, side, price, quantity, False, o, ahead)
+        elif maker > 0:
+            settle_account(ex.account[0], side, price, quantity, 0)
+        if maker > 0 or taker > 0:
+            ex.state["events"] |= EVENT_FILL
+        ahead += quantity
+
+
+@inlined
+def enter(ex: Exchange, side: int, price: int, quantity: int, tif: int, taker: int, o: int, handle: int) -> None:
+    """Process an order of *taker* (0: the flow) in the book and everything that follows from it.
+
+    *o* is the taker's table entry (-1: none), *handle* the replay's handle (-1: none).
+    """
+    book: Book = ex.book
+    state, flow_state = ex.state, ex.flow_state
+    opposite = 1 - side
+    crosses = (
+        not is_empty(book, opposite)
+        and book.head["base"][opposite] + book.head["best"][opposite] <= key_of(opposite, price)
+    )
+    concerned = taker > 0 or state["own_resting"] > 0
+    if crosses and concerned:
+        mark_participants(ex, taker)
+    order_id = ex.own[U(o)]["id"] if o >= 0 else state["messages"]
+    status, n, remaining, slot = submit(book, ex.fills, side, price, quantity, taker, order_id, tif)
+    state["messages"] += 1
+    if n > 0:
+        traded = 0
+        for i in range(n):
+            fill = ex.fills[U(i)]
+            if fill["quantity"] > 0:
+                traded += fill["quantity"]
+                state["trades"] += 1
+                state["events"] |= EVENT_TRADE
+                if fill["participant"] == 0 and fill["remaining"] == 0:
+                    forget(ex, np.int64(fill["slot"]))
+        state["volume"][side] += traded
+        if concerned:
+            settle_participants(ex, n, side, taker, o)
+    if taker == 0:
+        if slot != 0:
+            remember(ex, slot, handle)
+        elif status < 0:
+            flow_state["rejected"] += 1
+    elif o >= 0:
+        rest_or_end(ex, taker, o, status, remaining, slot)
+
+
+@kernel
+def enter_once(ex: Exchange, side: int, price: int, quantity: int, tif: int, taker: int) -> None:
+    """:func:`enter` outside the event loop, for an order without table entry."""
+    enter(ex, side, price, quantity, tif, taker, -1, -1)
+
+
+@kernel
+def rest_or_end(ex: Exchange, p: int, o: int, status: int, remaining: int, slot: int) -> None:
+    """Note in *p*'s table what became of its order after it entered the book."""
+    state, own = ex.state, ex.own[U(o)]
+    if slot != 0:
+        own["slot"] = slot
+        own["time_entry"] = state["time"]
+        ahead, _ = queue_ahead(ex.book, slot)
+        own["queue_entry"] = ahead
+        ex.book.order[U(slot - ex.book.head["first"])]["tag"] = o
+        if own["state"] != RESTING:
+            own["state"] = RESTING
+            ex.account[U(p)]["n_resting"] += 1
+            state["own_resting"] += 1
+        return
+    if status != ACCEPTED:
+        end_order(ex, p, o, _REJECTED)
+        return
+    if own["state"] == IN_FLIGHT:
+        own["time_entry"] = state["time"]
+    end_order(ex, p, o, _FILLED if remaining == 0 else _EXPIRED)
+
+
+@kernel
+def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> None:
+    """A modification reached the resting order in entry *o* of *p*; it may trade at its new price (rule of MODIFY)."""
+    own, account, state = ex.own[U(o)], ex.account[U(p)], ex.state
+    side = np.int64(own["side"])
+    mark_participants(ex, p)
+    before = own["remaining"]
+    own_slot = np.int64(own["slot"])
+    status, n, remaining, slot = modify(ex.book, ex.fills, own_slot, price, quantity)
+    state["messages"] += 1
+    if status != ACCEPTED:
+        return
+    account["open"][side] += quantity - before
+    own["quantity"] += quantity - before
+    own["remaining"] = quantity
+    own["price"] = price
+    for i in range(n):
+        fill = ex.fills[U(i)]
+        if fill["quantity"] > 0:
+            state["trades"] += 1
+            state["volume"][side] += fill["quantity"]
+            state["events"] |= EVENT_TRADE
+            if fill["participant"] == 0 and fill["remaining"] == 0:
+                forget(ex, np.int64(fill["slot"]))
+    settle_participants(ex, n, side, p, o)
+    if slot != own_slot or n > 0 or remaining > 0:
+        rest_or_end(ex, p, o, status, remaining, slot)
+
+
+@kernel
+def arrive(ex: Exchange) -> int:
+    """The next message reaches the exchange; return the table entry of a new order to enter, -1 if it was handled."""
+    message = ex.message[U(take_message(ex))]
+    p, o = np.int64(message["participant"]), np.int64(message["own"])
+    own = ex.own[U(o)]
+    if own["state"] == 0 or own["id"] != message["order_id"]:
+        return -1
+    if message["kind"] == CANCEL:
+        withdraw(ex, p, o, _CANCELLED)
+        return -1
+    if message["kind"] == MODIFY:
+        if own["state"] == RESTING:
+            change_order(ex, p, o, message["price"], message["quantity"])
+        return -1
+    return o
+
+
+@kernel
+def log_mids(ex: Exchange, always: bool) -> None:
+    """Log the mid of each participant that changed since it was logged (or of *always* every one)."""
+    state = ex.state
+    for p in range(1, ex.account.shape[0]):
+        account = ex.account[U(p)]
+        now = refresh_mid(ex, p)
+        if now == account["logged_mid2"] and not always:
+            continue
+        account["logged_mid2"] = now
+        n = state["n_mids"]
+        if n >= ex.mid_log.shape[0]:
+            state["lost"] += 1
+            continue
+        state["n_mids"] = n + 1
+        record = ex.mid_log[U(n)]
+        record["env"] = state["env"]
+        record["episode"] = state["episode"]
+        record["participant"] = p
+        record["time"] = state["time"]
+        record["mid2"] = now
+
+
+@kernel
+def touch_moved(ex: Exchange) -> bool:
+    """True if the best bid or ask differs from the last look, which this look replaces."""
+    book: Book = ex.book
+    touch = ex.state["touch"]
+    moved = False
+    for side in range(2):
+        price = NEVER if is_empty(book, side) else best_price(book, side)
+        if price != touch[side]:
+            touch[side] = price
+            moved = True
+    return moved
+
+
+@kernel
+def advance(ex: Exchange, until: int, stop: int) -> int:
+    """Process every event up to and including time *until* [ns], or to the first whose kind is in *stop*.
+
+    Afterwards the clock stands at *until*, or at the event that stopped it; returns the ``EVENT_*`` bits that occurred.
+    """
+    book: Book = ex.book
+    state, flow_state, flow = ex.state, ex.flow_state, ex.flow
+    due = flow_state["due"]
+    watch = (stop & EVENT_TOUCH) != 0
+    log = ex.param["log_mids"] != 0 and state["muted"] == 0
+    if watch:
+        touch_moved(ex)
+    state["events"] = 0
+    while True:
+        kind = LIMIT
+        now = due[LIMIT]
+        for k in range(1, MECHANISMS):
+            if due[k] < now:
+                now = due[k]
+                kind = k
+        if state["next_arrival"] < now:
+            now = state["next_arrival"]
+            kind = ARRIVAL
+        if now > until:
+            state["time"] = until
+            break
+        now = max(now, state["time"])
+        state["time"] = now
+        n_before = flow_state["n_live"]
+        side, price, quantity, tif, taker, o, handle = 0, 0, 0, IOC, 0, -1, -1
+        if kind == LIMIT:
+            tif = GTC
+            side, price, quantity = poisson.limit_order(book, flow_state, flow, now)
+        elif kind == CANCELLATION:
+            slot = poisson.cancellation(book, ex.live, flow_state, flow)
+            flow_state["hazard_time"] = now
+            if slot != 0:
+                remove(book, slot)
+                forget(ex, slot)
+                state["messages"] += 1
+        elif kind == MARKET:
+            side, quantity = poisson.market_order(flow_state, flow, now)
+            price = MAX_PRICE if side == BID else -MAX_PRICE
+        elif kind == JUMP:
+            informed.jump(flow_state, flow, now)
+        elif kind == INFORMED:
+            side, price, quantity = informed.informed_order(book, flow_state, flow, now)
+        elif kind == REPLAY:
+            tif = GTC
+            side, price, quantity, handle = next_operation(ex)
+        else:
+            o = arrive(ex)
+            if o >= 0:
+                own = ex.own[U(o)]
+                taker = 1 + o // entries_per_participant(ex)
+                side, price, quantity = np.int64(own["side"]), own["price"], own["quantity"]
+                tif = np.int64(own["time_in_force"])
+        if quantity > 0:
+            enter(ex, side, price, quantity, tif, taker, o, handle)
+        if flow_state["n_live"] != n_before or kind == CANCELLATION:
+            restart_cancel_clock(flow_state, flow, now, n_before)
+        if log:
+            log_mids(ex, False)
+        if watch and touch_moved(ex):
+            state["events"] |= EVENT_TOUCH
+        if (state["events"] & stop) != 0:
+            break
+    return state["events"]
+
+
+@kernel
+def open_market(ex: Exchange, key: Any) -> None:
+    """Start the market anew from random *key*: empty accounts, a seeded book, clocks at zero; no warm-up yet."""
+    state, flow_state, param, flow = ex.state, ex.flow_state, ex.param, ex.flow
+    clear_book(ex.book)
+    state["time"] = 0
+    state["key"] = key
+    state["messages"] = 0
+    state["trades"] = 0
+    state["volume"][0] = 0
+    state["volume"][1] = 0
+    state["hidden_volume"] = 0
+    state["fees"] = 0
+    state["next_arrival"] = NEVER
+    state["n_messages"] = 0
+    state["sequence"] = 0
+    state["events"] = 0
+    state["touch"][0] = NEVER
+    state["touch"][1] = NEVER
+    state["closing"] = 0
+    state["own_resting"] = 0
+    price = param["initial_price"]
+    for p in range(ex.account.shape[0]):
+        reset_account(ex.account[U(p)], derive(key, 64 + p), 2 * price)
+    for o in range(ex.own.shape[0]):
+        ex.own[U(o)]["state"] = 0
+        ex.own[U(o)]["remaining"] = 0
+    flow_state["touch"][BID] = price - 1
+    flow_state["touch"][ASK] = price + 1
+    flow_state["fundamental"] = np.float64(price)
+    flow_state["n_live"] = 0
+    flow_state["rejected"] = 0
+    flow_state["cursor"] = 0
+    flow_state["displaced"] = 0
+    flow_state["replaying"] = 0
+    start_clocks(flow_state, flow, key, 0)
+    streams = ex.account[0]["stream"]
+    for distance in range(1, param["initial_depth"] + 1):
+        for side in range(2):
+            word = draw(streams, 0)
+            at = price + (distance if side == ASK else -distance)
+            for size in (sample(flow["limit_size"], np.int64(word & _LOW)), sample(flow["limit_size"], np.int64(word >> _S32))):
+                remember(ex, rest(ex.book, side, at, size, 0, 0), -1)
+    restart_cancel_clock(flow_state, flow, 0, 0)
+
+
+@kernel
+def reset_account(account: Any, stream: Any, mid2: int) -> None:
+    """Empty one account."""
+    account["cash"] = 0
+    account["position"] = 0
+    account["cost"] = 0
+    account["fees"] = 0
+    account["bought"] = 0
+    account["sold"] = 0
+    account["maker_volume"] = 0
+    account["taken"][0] = 0
+    account["taken"][1] = 0
+    account["open"][0] = 0
+    account["open"][1] = 0
+    account["n_open"] = 0
+    account["n_resting"] = 0
+    account["in_flight"] = 0
+    account["orders_sent"] = 0
+    account["cancels_sent"] = 0
+    account["refused"] = 0
+    account["mid2"] = mid2
+    account["logged_mid2"] = mid2
+    account["stream"][0] = stream
+    account["unclosed"] = 0
+
+
+@kernel
+def close_position(ex: Exchange, p: int) -> None:
+    """End *p*'s trading now: withdraw every order, forget its messages, and close the position against the book.
+
+    What an emptied book cannot take is settled at the last mid of the others and counted in ``unclosed``.
+    """
+    account, state = ex.account[U(p)], ex.state
+    drop_messages(ex, p)
+    per = entries_per_participant(ex)
+    for o in range((p - 1) * per, p * per):
+        withdraw(ex, p, o, _EPISODE_END)
+    refresh_mid(ex, p)
+    position = account["position"]
+    if position == 0:
+        return
+    state["closing"] = 1
+    side = ASK if position > 0 else BID
+    enter_once(ex, side, MAX_PRICE if side == BID else -MAX_PRICE, abs(position), IOC, p)
+    left = abs(account["position"])
+    if left > 0:
+        price = (account["mid2"] + (1 if side == BID else 0)) // 2
+        participant_fill(ex, p, side, price, left, False, -1, 0)
+        settle_account(ex.account[0], 1 - side, price, left, 0)
+        account["unclosed"] += left
+    state["closing"] = 0

@@ -1,0 +1,46 @@
+"""Which resting orders belong to the flow, and what must be noted before a message may fill a participant."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hft_gym._jit import U, inlined, kernel
+from hft_gym.book.kernel import Book
+from hft_gym.market.accounts import refresh_mid
+from hft_gym.market.exchange import Exchange
+
+
+@inlined
+def forget(ex: Exchange, slot: int) -> None:
+    """An order of the flow left the book: take it off the list of live ones (or the replay's table of handles)."""
+    book: Book = ex.book
+    order, live, first = book.order, ex.live, book.head["first"]
+    tag = np.int64(order[U(slot - first)]["tag"])
+    if ex.flow_state["replaying"] != 0:
+        live[U(tag)] = 0
+        return
+    n = ex.flow_state["n_live"] - 1
+    last = np.int64(live[U(n)])
+    live[U(tag)] = last
+    order[U(last - first)]["tag"] = tag
+    ex.flow_state["n_live"] = n
+
+
+@inlined
+def remember(ex: Exchange, slot: int, handle: int) -> None:
+    """An order of the flow rests in *slot*: list it as live (or under its replay *handle*)."""
+    book: Book = ex.book
+    tag = handle
+    if handle < 0:
+        tag = ex.flow_state["n_live"]
+        ex.flow_state["n_live"] = tag + 1
+    ex.live[U(tag)] = slot
+    book.order[U(slot - book.head["first"])]["tag"] = tag
+
+
+@kernel
+def mark_participants(ex: Exchange, taker: int) -> None:
+    """Note the mid just before a message, for every participant that it may fill."""
+    for p in range(1, ex.account.shape[0]):
+        if p == taker or ex.account[U(p)]["n_resting"] > 0:
+            refresh_mid(ex, p)
