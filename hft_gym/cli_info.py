@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import platform
+import shutil
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -23,7 +25,7 @@ _SHOWN = ("gymnasium", "numpy", "numba", "pandas", "torch", "stable-baselines3",
 
 def _parse(function: Any) -> Any:
     """Run *function* on the process's arguments, with tyro's typed options."""
-    return tyro.cli(function, prog=sys.argv[0])
+    return tyro.cli(function, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
 
 
 def compile_kernels() -> None:
@@ -31,23 +33,52 @@ def compile_kernels() -> None:
     _parse(_compile)
 
 
-def _compile() -> None:
-    """Compile every kernel into the cache (about ten seconds the first time, else a fraction of one)."""
+def _compile(prune: bool = False) -> None:
+    """Compile every kernel into the cache (half a minute at most the first time, else a second).
+
+    Args:
+        prune: remove what earlier versions of the source left in the cache.
+    """
     from hft_gym._jit import JIT_DISABLED, cache_folder
-    from hft_gym.envs.core import warm_cache
 
     if JIT_DISABLED:
         print("NUMBA_DISABLE_JIT is set: kernels run as plain Python, there is nothing to compile")
         return
     folder = cache_folder()
-    cold = not any(folder.glob("*.nbc"))
-    if cold:
-        print("compiling the market's kernels (about ten seconds) ...", flush=True)
+    print(f"compiling what is not yet in {folder} ...", flush=True)
     started = time.perf_counter()
-    warm_cache()
+    for name, warm in _kernels():
+        begin = time.perf_counter()
+        warm()
+        print(f"  {name}: {time.perf_counter() - begin:.1f} s", flush=True)
     files = list(folder.glob("*.nbc"))
     size = sum(f.stat().st_size for f in files) / 1e6
-    print(f"ready in {time.perf_counter() - started:.1f} s: {len(files)} kernels, {size:.1f} MB in {folder}")
+    print(f"ready in {time.perf_counter() - started:.1f} s: {len(files)} kernels, {size:.1f} MB")
+    if prune:
+        stale = [f for f in folder.parent.glob("kernels-*") if f != folder and f.is_dir()]
+        for old in stale:
+            shutil.rmtree(old, ignore_errors=True)
+        print(f"removed {len(stale)} folders of earlier versions")
+
+
+def _kernels() -> list[tuple[str, Callable[[], object]]]:
+    """What is compiled, and the functions that compile it."""
+    from hft_gym.data.replay import warm_up
+    from hft_gym.envs.core import warm_cache
+
+    return [
+        ("order book", _warm_books),
+        ("market and environments", warm_cache),
+        ("replay of a day", warm_up),
+    ]
+
+
+def _warm_books() -> None:
+    import numpy as np
+
+    nothing = np.zeros(0, hft_gym.MESSAGE_DTYPE)
+    for max_id in (None, 64):  # two signatures: any ids, and dense ones
+        hft_gym.CompiledOrderBook("WARM", max_orders=64, max_id=max_id).apply(nothing)
 
 
 def show_envs() -> None:

@@ -87,17 +87,20 @@ def markdown(rows: list[Row]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three or four significant digits, thousands separated."""
+    """About three significant digits, thousands separated."""
     if value is None:
         return ""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def goal(target: Goal | None) -> str:
     """A target as people write it."""
-    return "" if target is None else f"{target[0]} {number(target[1])}"
+    if target is None:
+        return ""
+    relation, bound = target
+    return f"{relation} {bound:,.0f}" if bound >= 1000 else f"{relation} {bound:g}"
 
 
 def titles() -> str:

@@ -154,12 +154,12 @@ def _batch_messages(env: Any) -> float:
 
 
 def _messages(env: Any, actions: Any, count: int, steps: int = 500) -> float:
-    """Book messages per step: what the exchange processed, counted by the core, over half an episode."""
-    core = env.unwrapped._core
-    before = int(np.sum(core.messages))
+    """Book messages per step: what the exchange processed, flow and agent, over half an episode."""
+    state = env.unwrapped._core.arrays.state
+    before = int(state["messages"].sum())
     for _ in range(steps):
         env.step(actions)
-    return (int(np.sum(core.messages)) - before) / (steps * count)
+    return (int(state["messages"].sum()) - before) / (steps * count)
 
 
 def _close(envs: list[Any]) -> None:
