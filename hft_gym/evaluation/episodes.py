@@ -66,8 +66,8 @@ class Episodes:
     """E episodes of one policy, up to T decisions each.
 
     Paths have T + 1 columns: the start and the state after each decision; shorter episodes repeat their
-    last value. The last entry of ``equity`` is after the forced close of the position, that of
-    ``inventory`` before it.
+    last value. The last entry of ``equity`` and ``inventory`` is after the forced close of the
+    position.
 
     Attributes:
         name: the policy.

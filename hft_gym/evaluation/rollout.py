@@ -54,8 +54,10 @@ def evaluate(
     seeds: Sequence[int] | npt.NDArray[np.integer[Any]] = (),
     *,
     deterministic: bool = True,
+    starts: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     num_envs: int = 64,
     threads: int = 1,
+    log_capacity: int = 4096,
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
@@ -67,8 +69,10 @@ def evaluate(
         config: the environment; single ``settings`` win over it.
         seeds: one episode each; see `hft_gym.evaluation.seeds` for which are for what.
         deterministic: passed to the policy.
+        starts: for a replay, where each episode starts, ns since midnight; None: drawn from its seed.
         num_envs: episodes played side by side, at most. The result does not depend on it.
         threads: of the compiled step. The result does not depend on it.
+        log_capacity: fills, orders and mid changes that one episode can log in one step.
         name: of the policy in reports; default: its attribute ``name``, or its class's name.
         progress: called with (episodes finished, episodes in all) as they end.
         **settings: fields of `EnvConfig`.
@@ -89,14 +93,24 @@ def evaluate(
         raise ConfigError(f"num_envs: must be at least 1, got {num_envs}")
     rounds = -(-len(wanted) // num_envs)
     side_by_side = -(-len(wanted) // rounds)
-    env = HFTMarketVectorEnv(side_by_side, config, threads=threads, **settings)
+    begin = None if starts is None else np.asarray(starts, dtype=np.int64)
+    if begin is not None and begin.shape != wanted.shape:
+        raise ConfigError(f"starts: expected one for each of {len(wanted)} seeds, got shape {begin.shape}")
+    env = HFTMarketVectorEnv(side_by_side, config, threads=threads, log_capacity=log_capacity, **settings)
     try:
         bind = getattr(policy, "bind", None)
         if bind is not None:
             bind(env)
         finished = _Finished(progress, len(wanted))
         played = [
-            _play(policy, env, wanted[first : first + side_by_side], deterministic, finished)
+            _play(
+                policy,
+                env,
+                wanted[first : first + side_by_side],
+                None if begin is None else begin[first : first + side_by_side],
+                deterministic,
+                finished,
+            )
             for first in range(0, len(wanted), side_by_side)
         ]
     finally:
@@ -133,6 +147,7 @@ class _Round:
         self.rewards: list[Array] = []
         self.terms: dict[str, list[Array]] = {}
         self.logs: dict[str, list[Array]] = {"fills": [], "orders": [], "mids": []}
+        self.origin = np.zeros(episodes, np.int64)
         self.steps = np.zeros(episodes, np.int64)
         self.terminated = np.zeros(episodes, np.bool_)
         self.truncated = np.zeros(episodes, np.bool_)
@@ -150,30 +165,36 @@ class _Round:
             mine = values[: self.episodes]
             kept.append(np.where(alive, mine, kept[-1]) if kept else mine.copy())
 
-    def log(self, env: Any, alive: Array | None) -> None:
-        """Take the environment's logs; of ended episodes nothing more (``alive`` None: only the mids
-        count).
-        """
+    def begin(self, env: Any) -> None:
+        """Take the first row of the mids: a market logs the mid at which its episode starts."""
+        mids = env.drain_logs().mids
+        mids = mids[mids["env"] < self.episodes]
+        self.origin[mids["env"]] = mids["time"]
+        self.logs["mids"].append(mids)
+
+    def log(self, env: Any, alive: Array) -> None:
+        """Take the logs of the episodes that were running in the last step."""
         logs = env.drain_logs()
+        running = np.append(alive, np.zeros(env.num_envs - self.episodes, np.bool_))
         for kind, kept in self.logs.items():
             rows = getattr(logs, kind)
-            if len(rows) == 0 or (alive is None and kind != "mids"):
-                continue
-            mine = rows["env"] < self.episodes
-            if alive is not None:
-                mine &= np.append(alive, np.zeros(env.num_envs - self.episodes, np.bool_))[rows["env"]]
-            kept.append(rows[mine].copy())
+            rows = rows[running[rows["env"]]]
+            if len(rows):
+                kept.append(rows)
 
 
-def _play(policy: Policy, env: Any, seeds: Array, deterministic: bool, finished: _Finished) -> _Round:
+def _play(
+    policy: Policy, env: Any, seeds: Array, starts: Array | None, deterministic: bool, finished: _Finished
+) -> _Round:
     count = len(seeds)
-    # The last round may have environments to spare: they repeat a seed and leave no trace.
-    padded = [int(seeds[min(i, count - 1)]) for i in range(env.num_envs)]
-    observations, infos = env.reset(seed=padded)
+    # The last round may have environments to spare: they repeat an episode and leave no trace.
+    index = np.minimum(np.arange(env.num_envs), count - 1)
+    options = None if starts is None else {"starts": starts[index]}
+    observations, infos = env.reset(seed=[int(s) for s in seeds[index]], options=options)
     played = _Round(count)
     alive = np.ones(count, np.bool_)
     played.state(env, infos, alive)
-    played.log(env, None)
+    played.begin(env)
     state: Any = None
     start = np.ones(env.num_envs, np.bool_)
     while alive.any():
@@ -217,7 +238,7 @@ def _join(played: list[_Round], seeds: Array, env: Any, name: str, deterministic
         orders=_log(played, "orders", ORDER_DTYPE),
         mids=_log(played, "mids", MID_DTYPE),
         tick_size=env.config.market.tick_size,
-        capital=env.config.initial_capital / env.config.market.tick_size,
+        capital=env.config.capital,
         config=to_dict(env.config),
         deterministic=deterministic,
     )
@@ -237,8 +258,15 @@ def _log(played: list[_Round], kind: str, dtype: np.dtype[Any]) -> Array:
     for part in played:
         for rows in part.logs[kind]:
             out = np.zeros(len(rows), dtype)
+            origin = part.origin[rows["env"]]
             for column in dtype.names or ():
-                out[column] = rows["env"] + first if column == "episode" else rows[column]
+                if column == "episode":
+                    out[column] = rows["env"] + np.int64(first)
+                elif column.startswith("time") and column != "time_in_force":
+                    # Market time counts from the market's opening, and -1 is no time at all.
+                    out[column] = np.where(rows[column] < 0, rows[column], rows[column] - origin)
+                else:
+                    out[column] = rows[column]
             parts.append(out)
         first += part.episodes
     if not parts:

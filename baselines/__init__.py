@@ -1,0 +1,32 @@
+"""Scripted strategies to measure agents against.
+
+>>> import baselines
+>>> baselines.names()
+['do-nothing', 'random', 'market-making', 'liquidity-taking']
+
+``baselines.make(name, env, **parameters)`` builds one for an environment. Your own is a subclass of
+`Strategy`, and
+``"my_module:MyStrategy"`` is accepted wherever a name is.
+"""
+
+from baselines.do_nothing import DoNothing
+from baselines.liquidity_taking import LiquidityTakingStrategy
+from baselines.market_making import MarketMakingStrategy
+from baselines.random_actions import RandomActions
+from baselines.registry import get, make, names, parse
+from baselines.strategy import Strategy, View, Wish, no_quotes
+
+__all__ = [
+    "DoNothing",
+    "LiquidityTakingStrategy",
+    "MarketMakingStrategy",
+    "RandomActions",
+    "Strategy",
+    "View",
+    "Wish",
+    "get",
+    "make",
+    "names",
+    "no_quotes",
+    "parse",
+]

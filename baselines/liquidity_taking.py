@@ -1,0 +1,99 @@
+"""``liquidity-taking``: crosses the spread on a short-term move or a lopsided touch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from baselines.strategy import Strategy, View, Wish, no_quotes
+from hft_gym.config import setting, validate
+
+__all__ = ["LiquidityTakingStrategy"]
+
+
+@dataclass
+class LiquidityTakingStrategy(Strategy):
+    """Buys when the signal is up, sells when it is down, up to ``max_position`` on either side.
+
+    Two signals, each in the direction of the expected move; if they disagree nothing is done:
+
+    * the recent move of the mid as a fraction of the price, older moves fading with the time constant
+      ``horizon_s``, beyond ± ``signal_threshold``;
+    * the imbalance of the sizes at the touch, beyond ± ``imbalance_threshold`` (1 switches it off: an
+      imbalance is never larger).
+
+    A position is closed, and then reversed, by the opposite signal.
+
+    Args:
+        symbol: of the orders.
+        signal_threshold: fractional move, for example 0.0002 for two basis points.
+        max_position: largest absolute position, lots.
+        order_size: lots of an order, for the face that sends orders; an environment has its own.
+        imbalance_threshold: in [0, 1].
+        horizon_s: seconds.
+        tick_size: currency per tick, for the face that sends orders.
+    """
+
+    name: ClassVar[str] = "liquidity-taking"
+
+    symbol: str
+    signal_threshold: float = setting(0.0002, low=0.0)
+    max_position: int = setting(10, low=1)
+    order_size: int = setting(1, low=1)
+    _: KW_ONLY
+    imbalance_threshold: float = setting(1.0, low=0.0, high=1.0)
+    horizon_s: float = setting(1.0, above=0.0)
+    tick_size: float = setting(0.01, above=0.0)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def begin(self, view: View) -> npt.NDArray[np.float64]:
+        """(N, 1) the faded move of the mid, ticks."""
+        return np.zeros((len(view), 1))
+
+    def decide(self, view: View, memory: npt.NDArray[Any]) -> tuple[Wish, npt.NDArray[Any]]:
+        """See the class."""
+        move = memory[:, 0] * np.exp(-view.elapsed / self.horizon_s) + view.mid_change
+        threshold = self.signal_threshold * view.price
+        by_move = (move > threshold).astype(np.int64) - (move < -threshold)
+        imbalance = view.imbalance
+        by_touch = (imbalance > self.imbalance_threshold).astype(np.int64) - (
+            imbalance < -self.imbalance_threshold
+        )
+        direction = np.where(by_move * by_touch < 0, 0, np.sign(by_move + by_touch))
+        room = np.clip(self.max_position - direction * view.inventory, 0, view.lot)
+        return no_quotes(direction * room), move[:, None]
+
+    @classmethod
+    def defaults(cls, env: Any) -> dict[str, Any]:
+        """A move of two ticks within about a second, with the environment's limits."""
+        config = env.config
+        return {
+            "signal_threshold": 2.0 / reference_price(env),
+            "max_position": config.max_position,
+            "order_size": config.order_size,
+            "tick_size": config.market.tick_size,
+        }
+
+    @classmethod
+    def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
+        """Moves of half a tick to many, with and without the imbalance, slow and fast."""
+        limit = env.config.max_position
+        return {
+            "signal_threshold": [
+                k / reference_price(env) for k in (0.75, 1.25, 1.75, 2.25, 3.25, 4.25, 6.25)
+            ],
+            "imbalance_threshold": [0.5, 0.7, 0.9, 1.0],
+            "horizon_s": [0.3, 1.0, 3.0],
+            "max_position": sorted({1, max(1, limit // 2), limit}),
+        }
+
+
+def reference_price(env: Any) -> float:
+    """Level of the price in ticks."""
+    return float(getattr(env, "reference_price", env.config.market.initial_price))

@@ -1,0 +1,83 @@
+"""``market-making``: quotes on both sides of the mid, skewed against the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from baselines.strategy import Strategy, View, Wish
+from hft_gym.config import setting, validate
+
+__all__ = ["MarketMakingStrategy"]
+
+
+@dataclass
+class MarketMakingStrategy(Strategy):
+    """Quotes at the mid ± ``spread_target`` / 2, shifted down when long and up when short.
+
+    At the limit the growing side is not quoted, and both quotes have moved by ``skew`` times half the
+    target, so that with ``skew=1`` the closing side then stands at the mid. In an environment each quote is
+    the nearest of the offered ones.
+
+    Args:
+        symbol: of the orders.
+        spread_target: distance between the two quotes, currency.
+        max_position: largest absolute position, lots.
+        order_size: lots of a quote, for the face that sends orders; an environment has its own.
+        skew: shift at the limit, in halves of the target.
+        tick_size: currency per tick, for the face that sends orders.
+
+    >>> from hft_gym import OrderBook, Order, OrderSide
+    >>> book = OrderBook("ABC")
+    >>> _ = book.add_order(Order.create_limit_order("ABC", OrderSide.BID, 100, 99.98))
+    >>> _ = book.add_order(Order.create_limit_order("ABC", OrderSide.ASK, 100, 100.02))
+    >>> maker = MarketMakingStrategy("ABC", spread_target=0.02, max_position=500, order_size=100)
+    >>> [(o.side.name, o.volume, o.price) for o in maker.on_market_update(book.get_snapshot(), 0.0)]
+    [('BID', 100, 99.99), ('ASK', 100, 100.01)]
+    """
+
+    name: ClassVar[str] = "market-making"
+
+    symbol: str
+    spread_target: float = setting(0.02, above=0.0)
+    max_position: int = setting(10, low=1)
+    order_size: int = setting(1, low=1)
+    _: KW_ONLY
+    skew: float = setting(1.0, low=0.0)
+    tick_size: float = setting(0.01, above=0.0)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def decide(self, view: View, memory: npt.NDArray[Any]) -> tuple[Wish, npt.NDArray[Any]]:
+        """See the class."""
+        half = 0.5 * self.spread_target / view.tick_size
+        shift = -self.skew * half * view.inventory / self.max_position
+        bid_size = np.clip(self.max_position - view.inventory, 0, view.lot)
+        ask_size = np.clip(self.max_position + view.inventory, 0, view.lot)
+        return Wish(shift - half, shift + half, bid_size, ask_size, np.zeros(len(view))), memory
+
+    @classmethod
+    def defaults(cls, env: Any) -> dict[str, Any]:
+        """Two ticks wide, with the environment's limits."""
+        config = env.config
+        return {
+            "spread_target": 2 * config.market.tick_size,
+            "max_position": config.max_position,
+            "order_size": config.order_size,
+            "tick_size": config.market.tick_size,
+        }
+
+    @classmethod
+    def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
+        """From the touch to ten ticks away, from no skew to a strong one."""
+        tick, limit = env.config.market.tick_size, env.config.max_position
+        return {
+            "spread_target": [round(k * tick, 10) for k in (1, 2, 3, 4, 5, 6, 8, 12, 20)],
+            "skew": [0.0, 0.5, 1.0, 2.0, 4.0],
+            "max_position": sorted({max(1, limit // 4), max(1, limit // 2), limit}),
+        }

@@ -1,0 +1,115 @@
+"""Strategies by name: our own, and any subclass of `Strategy` as ``"my_module:MyStrategy"``."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib import import_module
+from typing import Any
+
+from baselines.strategy import Strategy
+from hft_gym.config import did_you_mean
+from hft_gym.errors import ConfigError
+
+__all__ = ["get", "make", "names", "parse"]
+
+_HOMES = {
+    "do-nothing": "baselines.do_nothing:DoNothing",
+    "random": "baselines.random_actions:RandomActions",
+    "market-making": "baselines.market_making:MarketMakingStrategy",
+    "liquidity-taking": "baselines.liquidity_taking:LiquidityTakingStrategy",
+}
+"""A new baseline is one module and one line here."""
+
+
+def names() -> list[str]:
+    """The names of our own strategies."""
+    return list(_HOMES)
+
+
+def get(name: str) -> type[Strategy]:
+    """The strategy class of a name, or of ``"my_module:MyStrategy"``.
+
+    Raises:
+        ConfigError: no such name, module or class, or not a subclass of `Strategy`.
+    """
+    home = _HOMES.get(name, name)
+    module_name, colon, class_name = home.partition(":")
+    if not (colon and module_name and class_name):
+        raise ConfigError(f"unknown baseline {name!r}{did_you_mean(name, names())} (or my_module:MyStrategy)")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise  # the module exists; something that it imports does not
+        raise ConfigError(f"baseline {name!r}: there is no module {module_name!r} on the path") from None
+    found = getattr(module, class_name, None)
+    if found is None:
+        classes = [n for n, v in vars(module).items() if _is_strategy(v)]
+        raise ConfigError(f"module {module_name!r} has no {class_name!r}{did_you_mean(class_name, classes)}")
+    if not _is_strategy(found):
+        raise ConfigError(f"{home} is not a subclass of baselines.Strategy")
+    cls: type[Strategy] = found
+    return cls
+
+
+def _is_strategy(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, Strategy) and value is not Strategy
+
+
+def make(name: str, env: Any = None, **parameters: Any) -> Strategy:
+    """A strategy, its defaults scaled to the environment's market, and bound to it.
+
+    Args:
+        name: one of `names`, or ``"my_module:MyStrategy"``.
+        env: an HFTMarket environment, single or vector; None leaves it unbound, for book snapshots.
+        **parameters: of the strategy; they win over the defaults.
+
+    Raises:
+        ConfigError: an unknown name or parameter, or a value out of range.
+    """
+    cls = get(name)
+    core = None if env is None else getattr(env, "unwrapped", env)
+    accepted = [p for p in inspect.signature(cls).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    allowed = [p.name for p in accepted]
+    open_ended = len(accepted) < len(inspect.signature(cls).parameters)
+    for parameter in parameters:
+        if parameter not in allowed and not open_ended:
+            raise ConfigError(f"{name}: unknown parameter {parameter!r}{did_you_mean(parameter, allowed)}")
+    settings = dict(cls.defaults(core)) if core is not None else {}
+    settings.update(parameters)
+    for p in accepted:
+        if p.name == "symbol" and p.default is p.empty:
+            settings.setdefault("symbol", Strategy.symbol)
+        elif p.default is p.empty and p.name not in settings and p.kind is not p.VAR_POSITIONAL:
+            raise ConfigError(f"{name}: parameter {p.name!r} has no default and must be given")
+    try:
+        strategy = cls(**settings)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    return strategy if env is None else strategy.bind(env)
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """``"market-making:spread_target=0.02,skew=2"`` as a name and its parameters.
+
+    Values are Python literals; what is none is a string.
+
+    Raises:
+        ConfigError: a parameter without a value.
+    """
+    head, colon, tail = text.rpartition(":")
+    if not colon or "=" not in tail:
+        if text.endswith(":"):
+            raise ConfigError(f"{text!r}: parameters are missing after the colon, for example skew=2")
+        return text, {}
+    parameters: dict[str, Any] = {}
+    for item in tail.split(","):
+        key, equals, value = item.partition("=")
+        if not (equals and key.strip() and value.strip()):
+            raise ConfigError(f"{text!r}: expected name=value, got {item!r}")
+        try:
+            parameters[key.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            parameters[key.strip()] = value.strip()
+    return head, parameters
