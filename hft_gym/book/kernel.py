@@ -463,6 +463,31 @@ def match(book: Book, fills: Any, opposite: int, limit: int, quantity: int, part
     return quantity, n
 
 
+@kernel
+def parked_volume(book: Book, side: int, price: int) -> int:
+    """Volume at *price* among the parked orders of *side*: their sentinel only knows the sum over all prices."""
+    node, first = book.node, book.head["first"]
+    level = sentinel(book, side, book.head["levels"])
+    volume = 0
+    slot = np.int64(node[U(level)]["next"])
+    while slot != level:
+        if book.order[U(slot - first)]["price"] == price:
+            volume += np.int64(node[U(slot)]["quantity"])
+        slot = np.int64(node[U(slot)]["next"])
+    return volume
+
+
+@inlined
+def volume_at(book: Book, side: int, price: int) -> int:
+    """Volume resting at *price* on *side* [lots]."""
+    index = key_of(side, price) - book.head["base"][side]
+    if index < 0:
+        return 0
+    if index < book.head["levels"]:
+        return np.int64(book.node[U(sentinel(book, side, index))]["quantity"])
+    return parked_volume(book, side, price)
+
+
 @inlined
 def validate(book: Book, fills: Any, side: int, price: int, quantity: int, time_in_force: int) -> int:
     """Check an incoming order before anything changes: :data:`ACCEPTED` or a negative error."""
@@ -480,11 +505,8 @@ def validate(book: Book, fills: Any, side: int, price: int, quantity: int, time_
     if time_in_force == GTC or time_in_force == POST_ONLY:
         if head["free"] == 0:
             return BOOK_FULL
-        index = key_of(side, price) - head["base"][side]
-        if index >= 0:
-            level = sentinel(book, side, min(index, head["levels"]))
-            if np.int64(book.node[U(level)]["quantity"]) + quantity > MAX_LEVEL_VOLUME:
-                return LEVEL_FULL
+        if volume_at(book, side, price) + quantity > MAX_LEVEL_VOLUME:
+            return LEVEL_FULL
     return ACCEPTED
 
 
@@ -534,14 +556,11 @@ def modify(book: Book, fills: Any, slot: int, price: int, quantity: int) -> tupl
     status = validate(book, fills, side, price, quantity, IOC)
     if status != ACCEPTED:
         return status, 0, quantity, slot
-    index = key_of(side, price) - book.head["base"][side]
-    if index >= 0:
-        level = sentinel(book, side, min(index, book.head["levels"]))
-        others = np.int64(book.node[U(level)]["quantity"])
-        if level == np.int64(book.node[U(slot)]["level"]):
-            others -= current
-        if others + quantity > MAX_LEVEL_VOLUME:
-            return LEVEL_FULL, 0, quantity, slot
+    others = volume_at(book, side, price)
+    if price == record["price"]:
+        others -= current
+    if others + quantity > MAX_LEVEL_VOLUME:
+        return LEVEL_FULL, 0, quantity, slot
     participant, order_id = np.int64(record["participant"]), record["id"]
     take_out(book, slot)
     return submit(book, fills, side, price, quantity, participant, order_id, GTC)
