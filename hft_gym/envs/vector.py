@@ -131,18 +131,21 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
             seed: environment i is seeded with ``seed + i``, or with the i-th of a list. None: the next
                 episode of its last seed; if there was none, fresh entropy.
             options: ``{"reset_mask": mask}``, bool of shape ``(num_envs,)``: only these are reset, the others
-                keep their state and their last observation.
+                keep their state and their last observation. ``{"starts": times}``, integers of shape
+                ``(num_envs,)``: for a replay, where the episodes start, in ns since midnight (-1: drawn from
+                the seed); they hold until the next reset.
 
         Returns:
             Observations, float32 of shape ``(num_envs, len(observation_schema))``, and the infos of those
             reset.
 
         Raises:
-            ConfigError: an unknown option.
-            TypeError, ValueError: a mask or list of seeds of the wrong type or length.
+            ConfigError: an unknown option, or starts outside the replay's window.
+            TypeError, ValueError: a mask, list of seeds or starts of the wrong type or length.
         """
-        check_options(options, ("reset_mask",))
+        check_options(options, ("reset_mask", "starts"))
         mask = self._mask(options)
+        starts = self._starts(options)
         seeds = self._seeds(seed)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
@@ -161,9 +164,9 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
                 keys[i] = draw_key(self.np_random)
         rest = chosen & ~fresh
         if fresh.any():
-            self._core.reset(keys, fresh)
+            self._core.reset(keys, fresh, starts)
         if rest.any():
-            self._core.reset(None, rest)
+            self._core.reset(None, rest, starts)
         self._keyed |= fresh
         self._ended[chosen] = False
         self._was_reset = True
@@ -195,8 +198,8 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         mode = self.autoreset_mode
         if mode is AutoresetMode.DISABLED and self._ended.any():
             raise ResetNeeded(
-                f"Cannot call `step()`: the episodes of environments {np.flatnonzero(self._ended)[:8]} have ended "
-                "and autoreset is disabled; call `reset(options={'reset_mask': mask})` for them first"
+                f"Cannot call `step()`: the episodes of environments {np.flatnonzero(self._ended)[:8]} "
+                "have ended and autoreset is disabled; call `reset(options={'reset_mask': mask})` for them first"
             )
         core = self._core
         orders = self.action_schema.decode_batch(actions, self.num_envs, ranges=False)
@@ -252,6 +255,18 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         if not mask.any():
             raise ValueError("options['reset_mask'] must name at least one environment, got all False")
         return mask
+
+    def _starts(self, options: dict[str, Any] | None) -> NDArray[np.int64] | None:
+        if not options or options.get("starts") is None:
+            return None
+        starts = np.asarray(options["starts"])
+        if starts.dtype.kind not in "iu":
+            raise TypeError(
+                f"options['starts'] must be integers (ns since midnight), got dtype {starts.dtype}"
+            )
+        if starts.shape != (self.num_envs,):
+            raise ValueError(f"options['starts'] must have shape ({self.num_envs},), got {starts.shape}")
+        return starts.astype(np.int64)
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
