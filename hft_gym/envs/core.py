@@ -91,6 +91,15 @@ class EnvCore:
         """Decision time since the start of the episode [ns], shape (N,)."""
         return self.env["decision_time"] - self.env["start_time"]
 
+    @property
+    def reference_price(self) -> float:
+        """Level of the price [ticks]: a simulated market's opening price, or the mid where a replay's window begins."""
+        window = self.window()
+        if self.feed is None or window is None:
+            return float(self.config.market.initial_price)
+        ask, _, bid, _ = self.feed.book[max(self.feed.row_at(window.start_ns), 0), 0]
+        return (ask + bid) / 2.0
+
     def window(self) -> ReplayWindow | None:
         """The hours of the recorded day that episodes lie in; None for a simulated market."""
         if self.feed is None:

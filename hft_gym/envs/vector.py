@@ -199,7 +199,7 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         if mode is AutoresetMode.DISABLED and self._ended.any():
             raise ResetNeeded(
                 f"Cannot call `step()`: the episodes of environments {np.flatnonzero(self._ended)[:8]} "
-                "have ended and autoreset is disabled; call `reset(options={'reset_mask': mask})` for them first"
+                "have ended and autoreset is disabled; reset them first, with options={'reset_mask': mask}"
             )
         core = self._core
         orders = self.action_schema.decode_batch(actions, self.num_envs, ranges=False)
@@ -314,6 +314,11 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
     def market_time(self) -> NDArray[np.int64]:
         """Market time of the latest observations, ns since the start of each episode; int64, ``(N,)``."""
         return self._core.time_ns.copy()
+
+    @property
+    def reference_price(self) -> float:
+        """Level of the price in ticks: what turns a fractional move into ticks. See `EnvCore`."""
+        return self._core.reference_price
 
     def drain_logs(self) -> Logs:
         """Fills, orders and mids logged since the last call, as structured arrays; see `EnvCore.drain`.
