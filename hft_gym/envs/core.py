@@ -60,8 +60,9 @@ class EnvCore:
         columns = 4 * config.levels + N_OWN_COLUMNS
         self.arrays: MarketArrays = allocate(config.market, num_envs, self.threads, log_capacity, handles)
         if self.feed is not None:  # the recorded day is the whole flow
-            for rate in ("limit_rate", "market_rate", "cancel_rate", "jump_rate", "informed_rate"):
-                self.arrays.flow[rate] = 0.0
+            flow = self.arrays.flow
+            for name in (n for n in flow.dtype.names or () if flow.dtype[n] == np.float64):
+                flow[name] = 0.0
         self.env = np.zeros(num_envs, ENV_STATE)
         self.env["done"] = 1
         self.env["requested_start"] = -1
