@@ -147,6 +147,7 @@ class EnvCore:
         if mask is not None:
             self._mask[~mask] = 0
         self._run(RESET, self._no_actions)
+        self.env["requested_start"] = -1  # once only: later episodes start where their keys say
 
     def step(self, actions: NDArray[np.int64], mode: int = 0) -> None:
         """One decision in every environment.

@@ -255,21 +255,25 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         Args:
             seed: episodes from here on are a function of it. None: the next episode of the last seed; if
                 there was none, fresh entropy.
-            options: none exist; a mapping must be empty.
+            options: ``{"start": time}``: where in the recorded day a replay starts, ns since midnight; else the
+                place is drawn from the seed.
 
         Returns:
             The observation, float32 of shape ``(len(observation_schema),)``, and the info.
 
         Raises:
-            ConfigError: an unknown option.
+            ConfigError: an unknown option, or a start that is not possible.
         """
-        check_options(options, ())
+        check_options(options, ("start",))
+        starts = None
+        if options and options.get("start") is not None:
+            starts = np.array([check_count("reset option 'start'", options["start"], 0)], dtype=np.int64)
         super().reset(seed=seed)
+        keys = None
         if seed is not None or not self._keyed:
-            self._core.reset(np.array([draw_key(self.np_random)], dtype=np.uint64), None)
-            self._keyed = True
-        else:
-            self._core.reset(None, None)
+            keys = np.array([draw_key(self.np_random)], dtype=np.uint64)
+        self._core.reset(keys, None, starts)
+        self._keyed = True
         self._running = self._was_reset = True
         observation, info = self._obs.copy(), self._info()
         if self._renderer is not None:
@@ -355,6 +359,16 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     def market_time(self) -> int:
         """Market time of the latest observation, ns since the start of the episode."""
         return int(self._core.time_ns[0])
+
+    @property
+    def reference_price(self) -> float:
+        """Level of the price in ticks: what turns a fractional move into ticks. See `EnvCore`."""
+        return self._core.reference_price
+
+    @property
+    def reference_price(self) -> float:
+        """Level of the price in ticks: what turns a fractional move into ticks. See `EnvCore`."""
+        return self._core.reference_price
 
     def drain_logs(self) -> Logs:
         """Fills, orders and mids logged since the last call, as structured arrays; see `EnvCore.drain`.
