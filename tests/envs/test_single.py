@@ -155,8 +155,13 @@ def test_typos_are_refused(settings: dict[str, Any], hint: str) -> None:
 
 
 def test_unknown_reset_options_are_refused() -> None:
-    with pytest.raises(ConfigError, match="unknown option 'start'"):
-        HFTMarketEnv(**SHORT).reset(options={"start": 3})
+    env = HFTMarketEnv(**SHORT)
+    with pytest.raises(ConfigError, match="unknown option 'strat'; did you mean 'start'"):
+        env.reset(options={"strat": 3})
+    with pytest.raises(ConfigError, match="simulated"):
+        env.reset(options={"start": 34_200_000_000_000})
+    with pytest.raises(ConfigError, match="whole number"):
+        env.reset(options={"start": 0.5})
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,12 @@ def test_errors_are_clear() -> None:
         envs.reset(options={"reset_mask": np.zeros(N, dtype=bool)})
     with pytest.raises(ConfigError, match="did you mean 'reset_mask'"):
         envs.reset(options={"resetmask": None})
+    with pytest.raises(ConfigError, match="simulated"):
+        envs.reset(options={"starts": np.full(N, 34_200_000_000_000)})
+    with pytest.raises(TypeError, match="float64"):
+        envs.reset(options={"starts": np.full(N, 0.5)})
+    with pytest.raises(ValueError, match="shape"):
+        envs.reset(options={"starts": np.array([1, 2])})
     with pytest.raises(ValueError, match="one seed for each of 5"):
         envs.reset(seed=[1, 2])
     with pytest.raises(ConfigError, match="did you mean 'SameStep'"):
