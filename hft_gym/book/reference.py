@@ -288,6 +288,8 @@ class OrderBook(BaseBook):
         """An independent book in the same state."""
         return deepcopy(self)
 
+    __copy__ = copy
+
     def check(self) -> None:
         """Assert every invariant of the structure."""
         seen = 0

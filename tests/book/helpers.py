@@ -1,4 +1,4 @@
-"""Shared by the tests of the book: the books under test, messages in one line, a book's whole visible state."""
+"""Shared by the tests of the book: the books under test, messages in one line, a book's visible state."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ LIMIT, MARKET, CANCEL, REDUCE, MODIFY = MessageKind
 
 BOOKS: dict[str, Callable[..., Any]] = {
     "reference": OrderBook,
-    "compiled": CompiledOrderBook,
-    "dense ids": lambda *args, **kwargs: CompiledOrderBook(*args, max_id=1_000, **kwargs),
+    # Shorter ladders than the default, so that `check` after every step takes little time.
+    "compiled": lambda *args, **kwargs: CompiledOrderBook(*args, levels=256, **kwargs),
+    "dense ids": lambda *args, **kwargs: CompiledOrderBook(*args, levels=256, max_id=1_000, **kwargs),
     # The shortest ladder: orders are parked and the ladder moves all the time.
     "short ladder": lambda *args, **kwargs: CompiledOrderBook(*args, levels=64, **kwargs),
 }
 
 FEW = bool(os.environ.get("HFT_GYM_FEW_EXAMPLES"))
-"""Set where the same tests run once more without the JIT, or with bounds checks (tests/book/test_modes.py)."""
+"""Set where the same tests run once more without the JIT or with bounds checks (see test_modes.py)."""
 
 
 def examples(count: int, few: int) -> settings:
@@ -46,7 +47,9 @@ def limit(
     return Order(SYMBOL, side, OrderType.LIMIT, volume, ticks / 100, tif, owner, order_id)
 
 
-def market(side: OrderSide, volume: Any, order_id: int | None = None, tif: Any = IOC, owner: Any = 0) -> Order:
+def market(
+    side: OrderSide, volume: Any, order_id: int | None = None, tif: Any = IOC, owner: Any = 0
+) -> Order:
     """A market order."""
     return Order(SYMBOL, side, OrderType.MARKET, volume, None, tif, owner, order_id)
 

@@ -109,7 +109,7 @@ def test_r4_negative_prices_and_zero(book):
 
 
 def test_r5_gtc_rests_at_the_back(book):
-    first, second = add(book, limit(BID, 5, 100, 1), limit(BID, 6, 100, 2))
+    first, _ = add(book, limit(BID, 5, 100, 1), limit(BID, 6, 100, 2))
     assert queue(book, BID) == [(1, 100, 5, 0), (2, 100, 6, 0)]
     assert (first.status, first.remaining, first.filled) == (OrderStatus.RESTING, 5, 0)
     order = limit(ASK, 20, 100, 3)
@@ -165,7 +165,9 @@ def test_r7_reduce_keeps_the_place(book, quantity):
 # R8: modify
 
 
-@pytest.mark.parametrize("arguments", [{"volume": 3}, {"volume": 5}, {"price": 1.0}, {"volume": 4, "price": 1.0}])
+@pytest.mark.parametrize(
+    "arguments", [{"volume": 3}, {"volume": 5}, {"price": 1.0}, {"volume": 4, "price": 1.0}]
+)
 def test_r8_not_larger_at_its_price_keeps_the_place(book, arguments):
     add(book, limit(BID, 5, 100, 1), limit(BID, 6, 100, 2))
     assert book.modify_order(1, **arguments) == []
@@ -337,6 +339,8 @@ def test_r12_a_full_book_refuses_what_may_rest(new_book):
     book.check()
 
 
+# Plain Python warns where the volumes of parked prices, added up, wrap around; nothing reads that sum.
+@pytest.mark.filterwarnings("ignore:overflow encountered in scalar add")
 @pytest.mark.parametrize("ticks", [100, 90, -(2**40)])
 def test_r12_volume_at_one_price(book, ticks):
     largest = 2**31 - 1
