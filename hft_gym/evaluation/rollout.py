@@ -72,7 +72,8 @@ def evaluate(
         starts: for a replay, where each episode starts, ns since midnight; None: drawn from its seed.
         num_envs: episodes played side by side, at most. The result does not depend on it.
         threads: of the compiled step. The result does not depend on it.
-        log_capacity: fills, orders and mid changes that one episode can log in one step.
+        log_capacity: fills, orders and mid changes that one episode can log in one step; 0: nothing is
+            logged, and only the paths and rewards are kept.
         name: of the policy in reports; default: its attribute ``name``, or its class's name.
         progress: called with (episodes finished, episodes in all) as they end.
         **settings: fields of `EnvConfig`.
@@ -109,6 +110,7 @@ def evaluate(
                 wanted[first : first + side_by_side],
                 None if begin is None else begin[first : first + side_by_side],
                 deterministic,
+                log_capacity > 0,
                 finished,
             )
             for first in range(0, len(wanted), side_by_side)
@@ -141,8 +143,8 @@ _PATHS = ("time", "equity", "inventory", "mid")
 class _Round:
     """What one round of side-by-side episodes left: (steps, N) rows of paths and rewards, and its logs."""
 
-    def __init__(self, episodes: int) -> None:
-        self.episodes = episodes
+    def __init__(self, episodes: int, logging: bool) -> None:
+        self.episodes, self.logging = episodes, logging
         self.paths: dict[str, list[Array]] = {n: [] for n in _PATHS}
         self.rewards: list[Array] = []
         self.terms: dict[str, list[Array]] = {}
@@ -167,6 +169,8 @@ class _Round:
 
     def begin(self, env: Any) -> None:
         """Take the first row of the mids: a market logs the mid at which its episode starts."""
+        if not self.logging:
+            return
         mids = env.drain_logs().mids
         mids = mids[mids["env"] < self.episodes]
         self.origin[mids["env"]] = mids["time"]
@@ -174,6 +178,8 @@ class _Round:
 
     def log(self, env: Any, alive: Array) -> None:
         """Take the logs of the episodes that were running in the last step."""
+        if not self.logging:
+            return
         logs = env.drain_logs()
         running = np.append(alive, np.zeros(env.num_envs - self.episodes, np.bool_))
         for kind, kept in self.logs.items():
@@ -184,14 +190,20 @@ class _Round:
 
 
 def _play(
-    policy: Policy, env: Any, seeds: Array, starts: Array | None, deterministic: bool, finished: _Finished
+    policy: Policy,
+    env: Any,
+    seeds: Array,
+    starts: Array | None,
+    deterministic: bool,
+    logging: bool,
+    finished: _Finished,
 ) -> _Round:
     count = len(seeds)
     # The last round may have environments to spare: they repeat an episode and leave no trace.
     index = np.minimum(np.arange(env.num_envs), count - 1)
     options = None if starts is None else {"starts": starts[index]}
     observations, infos = env.reset(seed=[int(s) for s in seeds[index]], options=options)
-    played = _Round(count)
+    played = _Round(count, logging)
     alive = np.ones(count, np.bool_)
     played.state(env, infos, alive)
     played.begin(env)

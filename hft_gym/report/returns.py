@@ -73,7 +73,7 @@ def pnl_per_share(panel: Panel) -> tuple[Floats, Floats]:
 
 
 @metric(
-    "Sharpe per episode",
+    "Sharpe/episode",
     "returns",
     "1",
     "mean / sd (n - 1) of net P&L over episodes",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["details_table", "number", "print_comparison", "summary_table"]
 
-HEADLINE = ("episode_sharpe", "hit_rate", "max_drawdown", "pnl_per_share", "fills", "mean_abs_inventory")
+HEADLINE = ("episode_sharpe", "fills", "hit_rate", "max_drawdown", "pnl_per_share", "mean_abs_inventory")
 """Metrics of the first table, beside net P&L and the paired difference."""
 
 
@@ -43,8 +43,13 @@ def _interval(estimate: Estimate) -> str:
     return f"{number(estimate.value)}\n[dim][{number(estimate.low)}, {number(estimate.high)}][/dim]"
 
 
-def summary_table(comparison: Comparison) -> Table:
-    """One line per policy, best net P&L first: the figures that decide, with intervals."""
+def summary_table(comparison: Comparison, width: int = 160) -> Table:
+    """One line per policy, best net P&L first: the figures that decide, with intervals.
+
+    Args:
+        comparison: what to show.
+        width: characters there are; where they are few, the less important columns stay out.
+    """
     from rich.table import Table
 
     level = f"{comparison.bootstrap.level:.0%}"
@@ -53,10 +58,12 @@ def summary_table(comparison: Comparison) -> Table:
     )
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("policy", no_wrap=True)
-    table.add_column("net P&L an episode", justify="right")
+    table.add_column("net P&L/episode", justify="right")
     reference = comparison.best_baseline
     table.add_column(f"− {reference}" if reference else "difference", justify="right")
-    for name in HEADLINE:
+    # The first three columns need about 65 characters, each further one about 13.
+    shown = HEADLINE[: max(1, (width - 65) // 13)]
+    for name in shown:
         table.add_column(METRICS[name].label, justify="right")
     for row in comparison.rows:
         style = "bold green" if row.name == comparison.best else None
@@ -64,7 +71,7 @@ def summary_table(comparison: Comparison) -> Table:
             _title(row, comparison),
             _interval(row.metrics["net_pnl"]),
             _difference(row, comparison),
-            *(number(row.metrics[name].value) for name in HEADLINE),
+            *(number(row.metrics[name].value) for name in shown),
             style=style,
         )
     return table
@@ -115,7 +122,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None, det
     console = console or Console()
     if details:
         console.print(details_table(comparison))
-    console.print(summary_table(comparison))
+    console.print(summary_table(comparison, console.width))
     for sentence in comparison.verdicts():
         console.print(escape(sentence), highlight=False)
     for row in comparison.rows:

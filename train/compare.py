@@ -1,0 +1,339 @@
+"""Compare baselines and trained agents on the same held-out seeds::
+
+    python -m train.compare --policies do-nothing market-making runs/x/agent --episodes 200
+
+In Python: `compare_policies`.
+"""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import baselines
+from hft_gym import __version__
+from hft_gym.config import build, to_dict
+from hft_gym.envs.config import EnvConfig
+from hft_gym.envs.core import EnvCore
+from hft_gym.envs.vector import HFTMarketVectorEnv
+from hft_gym.errors import ConfigError
+from hft_gym.evaluation import Episodes, Policy, evaluate, held_out_seeds, training_seeds
+from hft_gym.report import Bootstrap, Comparison, compare, print_comparison, write
+from train.options import parse, program, script
+from train.tune import Tuning, tune
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["BASELINES", "CompareOptions", "compare_policies", "main", "show_and_write"]
+
+BASELINES = ("do-nothing", "random", "market-making", "liquidity-taking")
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Play policies on the same held-out seeds, and say honestly which is best.
+
+    A policy is a baseline's name (hft-gym baselines lists them), with parameters as
+    market-making:spread_target=0.03,skew=2; a strategy of your own as my_module:MyStrategy; or the path of a
+    trained agent. The tables go to the terminal, everything else into the output folder.
+    """
+
+    policies: tuple[str, ...] = BASELINES
+    """What to compare."""
+    episodes: int = 200
+    """Held-out episodes that each policy plays."""
+    seed: int = 0
+    """Offset into the held-out seeds: another one gives other episodes."""
+    tune: int = 0
+    """Settings to try for each scripted baseline given without parameters, on training seeds; 0: its
+    defaults.
+    """
+    tune_episodes: int = 64
+    """Training episodes that each setting plays."""
+    out: Path | None = None
+    """Folder for tables and pictures; default: runs/compare-DATE-TIME."""
+    deterministic: bool = True
+    """Whether agents give their most likely action; if not, they draw."""
+    consecutive: bool = False
+    """For a replay: disjoint episodes one after the other through the window, instead of random starts."""
+    details: bool = True
+    """Whether to print the table of all metrics."""
+    resamples: int = 5000
+    """Resamples of the bootstrap."""
+    num_envs: int = 128
+    """Episodes played side by side; results do not depend on it."""
+    threads: int = 1
+    """Threads of the compiled step; results do not depend on it."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """The environment."""
+
+
+def compare_policies(
+    policies: Sequence[str] = BASELINES,
+    config: EnvConfig | Mapping[str, Any] | None = None,
+    *,
+    agents: Mapping[str, Policy] | None = None,
+    episodes: int = 200,
+    seed: int = 0,
+    tune_settings: int = 0,
+    tune_episodes: int = 64,
+    deterministic: bool = True,
+    consecutive: bool = False,
+    bootstrap: Bootstrap | None = None,
+    num_envs: int = 128,
+    threads: int = 1,
+    console: Console | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Comparison:
+    """Play every policy on the same held-out episodes.
+
+    Args:
+        policies: names of baselines, with parameters or not, and paths of agents, as on the command line.
+        config: the environment.
+        agents: further trained agents, already loaded, by name.
+        episodes: how many.
+        seed: offset into the held-out seeds.
+        tune_settings: settings to try for each scripted baseline without parameters; 0: its defaults.
+        tune_episodes: training episodes for each of them.
+        deterministic: passed to the agents.
+        consecutive: for a replay, disjoint episodes through the window, at most ``episodes`` of them.
+        bootstrap: how intervals are made.
+        num_envs: episodes side by side.
+        threads: of the compiled step.
+        console: where progress is shown; None: nowhere.
+        meta: kept with the comparison, beside versions and configuration.
+
+    Raises:
+        ConfigError: an unknown policy, a wrong parameter, no policies.
+    """
+    config = build(EnvConfig, config)
+    starts = consecutive_starts(config)[:episodes] if consecutive else None
+    seeds = held_out_seeds(episodes if starts is None else len(starts), seed)
+    scale = HFTMarketVectorEnv(1, config)
+    players: dict[str, Policy] = {}
+    trained = dict(agents or {})
+    tunings: list[Tuning] = []
+    with _Progress(console) as progress:
+        for text in policies:
+            if _is_agent(text):
+                name = _agent_name(text, [*players, *trained])
+                trained[name] = _load_agent(text)
+                continue
+            name, parameters = baselines.parse(text)
+            if tune_settings and not parameters and baselines.get(name).search_space(scale):
+                found = tune(
+                    name,
+                    tune_settings,
+                    _training_part(config),
+                    seeds=training_seeds(tune_episodes),
+                    num_envs=num_envs,
+                    threads=threads,
+                    progress=progress.task(f"tuning {name}"),
+                )
+                tunings.append(found)
+                parameters = dict(found.best.parameters)
+            players[text] = baselines.make(name, scale, **parameters)
+        clash = sorted(set(players) & set(trained))
+        if clash:
+            raise ConfigError(f"an agent and a baseline are both called {clash[0]!r}; rename the agent")
+        runs: list[Episodes] = []
+        for name, policy in {**players, **trained}.items():
+            played = evaluate(
+                policy,
+                _config_for(policy, config),
+                seeds,
+                deterministic=deterministic or name in players,
+                starts=starts,
+                num_envs=num_envs,
+                threads=threads,
+                name=name,
+                progress=progress.task(name),
+            )
+            runs.append(played)
+    record = {
+        "config": to_dict(config),
+        "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
+        "parameters": {n: _parameters(p) for n, p in players.items()},
+        "tuning": [t.record() for t in tunings],
+        "versions": _versions(),
+        **(meta or {}),
+    }
+    return compare(runs, list(trained), bootstrap, record)
+
+
+def consecutive_starts(config: EnvConfig) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Where the disjoint episodes of a replay start, ns since midnight.
+
+    Raises:
+        ConfigError: the market is simulated.
+    """
+    window = EnvCore(config, 1).window()
+    if window is None:
+        raise ConfigError("consecutive episodes need a replay: give env.feed, the path of a message file")
+    return window.episode_starts(config.episode_steps * config.step_ns, "consecutive")
+
+
+def show_and_write(
+    comparison: Comparison, out: Path, console: Console | None = None, details: bool = True
+) -> dict[str, Path]:
+    """Print a comparison and write its files; returns them by kind. Every training script ends with this."""
+    from rich.console import Console
+
+    console = console or Console()
+    print_comparison(comparison, console, details)
+    for tuning in comparison.meta.get("tuning", ()):
+        chosen = ", ".join(f"{k}={v:g}" for k, v in tuning["best"].items()) or "the defaults"
+        console.print(
+            f"{tuning['baseline']}: best of {len(tuning['trials'])} settings on {tuning['training_seeds']} "
+            f"training seeds: {chosen}",
+            highlight=False,
+        )
+    written = write(comparison, out)
+    console.print(f"written to {out}: {', '.join(p.name for p in written.values())}", highlight=False)
+    if comparison.meta.get("command"):
+        console.print(f"made by: {comparison.meta['command']}", highlight=False, soft_wrap=True, markup=False)
+    return written
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry of ``python -m train.compare`` and ``hft-gym compare``."""
+    from rich.console import Console
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parse(CompareOptions, words, "train.compare")
+    console = Console()
+    comparison = compare_policies(
+        options.policies,
+        options.env,
+        episodes=options.episodes,
+        seed=options.seed,
+        tune_settings=options.tune,
+        tune_episodes=options.tune_episodes,
+        deterministic=options.deterministic,
+        consecutive=options.consecutive,
+        bootstrap=Bootstrap(options.resamples),
+        num_envs=options.num_envs,
+        threads=options.threads,
+        console=console,
+        meta={"command": f"{program('train.compare')} {shlex.join(words)}".strip()},
+    )
+    out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
+    show_and_write(comparison, out, console, options.details)
+
+
+def _is_agent(text: str) -> bool:
+    """Whether a policy is the path of an agent rather than the name of a baseline."""
+    if text in baselines.names():
+        return False
+    if Path(text).exists():
+        return True
+    if "/" in text or "\\" in text or text.endswith(".zip"):
+        raise ConfigError(f"no agent at {text!r}: there is no such file or folder")
+    return False
+
+
+def _load_agent(path: str) -> Policy:
+    import agents  # torch takes seconds: only when an agent takes part
+
+    agent: Policy = agents.load(path)
+    return agent
+
+
+def _agent_name(path: str, taken: Sequence[str]) -> str:
+    """A short name: the run's folder rather than ``agent.zip`` in it; the whole path where that is taken."""
+    where = Path(path)
+    plain = where.stem in ("agent", "best", "best_model", "final", "last", "model") and where.parent.name
+    name = str(plain or where.stem)
+    return path if name in taken or name in baselines.names() else name
+
+
+def _training_part(config: EnvConfig) -> EnvConfig:
+    """The environment to tune in: of a replay, the training part of the window."""
+    if config.feed is None:
+        return config
+    plain = to_dict(config)
+    plain["replay"]["split"] = "train"
+    return build(EnvConfig, plain)
+
+
+def _config_for(policy: Policy, config: EnvConfig) -> EnvConfig:
+    """The environment for a policy: an agent acts in the encoding that it was trained in, all else is
+    common.
+    """
+    action = getattr(policy, "action", None)
+    if not isinstance(action, str) or action == config.action:
+        return config
+    return build(EnvConfig, {**to_dict(config), "action": action})
+
+
+def _parameters(strategy: Policy) -> dict[str, Any]:
+    """The parameters of a scripted strategy, as far as JSON can hold them."""
+    plain = (bool, int, float, str, type(None))
+    return {k: v for k, v in vars(strategy).items() if not k.startswith("_") and isinstance(v, plain)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"hft_gym": __version__, "python": platform.python_version()}
+    for name in ("numpy", "numba", "gymnasium", "torch", "stable-baselines3"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    root = Path(__file__).resolve().parent.parent
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        try:
+            described = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return found
+        if described.returncode == 0:
+            found["git"] = described.stdout.strip()
+    return found
+
+
+class _Progress:
+    """One bar for each policy, or nothing at all without a console."""
+
+    def __init__(self, console: Console | None) -> None:
+        self.bars: Any = None
+        if console is not None:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            self.bars = Progress(*columns, console=console, transient=True)
+
+    def __enter__(self) -> _Progress:
+        if self.bars is not None:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def task(self, name: str) -> Any:
+        """A function (done, total) that moves a bar of this name; None without a console."""
+        if self.bars is None:
+            return None
+        task = self.bars.add_task(name, total=None)
+        return lambda done, total: self.bars.update(task, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    script(main, "train.compare")
