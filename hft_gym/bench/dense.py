@@ -18,6 +18,7 @@ from hft_gym.bench.stream import Stream
 from hft_gym.book.kernel import FILL, Book, allocate, clear, reduce, remove, submit
 from hft_gym.types import TRADE_DTYPE, MessageKind
 
+_int64: Any = np.int64  # to mypy an integer like any other
 _LIMIT, _CANCEL = int(MessageKind.LIMIT), int(MessageKind.CANCEL)
 
 
@@ -32,16 +33,16 @@ def _run(
         kind = message["kind"]
         order_id = message["order_id"]
         if kind == _LIMIT:
-            side = np.int64(message["side"])
+            side = _int64(message["side"])
             _, n, _, slot = submit(
                 book,
                 fills,
                 side,
                 message["price"],
                 message["quantity"],
-                np.int64(message["participant"]),
+                _int64(message["participant"]),
                 order_id,
-                np.int64(message["time_in_force"]),
+                _int64(message["time_in_force"]),
             )
             for k in range(n):
                 fill = fills[U(k)]
@@ -57,7 +58,7 @@ def _run(
             if slot != 0:
                 slot_of[U(order_id)] = slot
         else:
-            slot = np.int64(slot_of[U(order_id)])
+            slot = _int64(slot_of[U(order_id)])
             if slot == 0:
                 continue
             if kind == _CANCEL:

@@ -41,7 +41,7 @@ def single(options: Options) -> Plan:
         ),
         Case("reset of a single environment", "us", partial(_reset, bare, options.pick(500, 50))),
     ]
-    return Plan(cases, close=lambda: (made.close(), bare.close())[0])
+    return Plan(cases, close=lambda: _close([made, bare]))
 
 
 @group("batch", "native batches of 1 to 4,096, one thread and more")

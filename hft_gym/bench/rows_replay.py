@@ -10,7 +10,7 @@ import gymnasium
 
 from hft_gym.bench.harness import Case, Options, Plan, Unavailable, clock, group
 from hft_gym.bench.machine import ROOT
-from hft_gym.bench.rows_env import ENV_ID, _messages, _quotes, _run_steps, _step_single
+from hft_gym.bench.rows_env import ENV_ID, _close, _messages, _quotes, _run_steps, _step_single
 
 
 @group("replay", "replay of a LOBSTER day (AMZN, 5 levels)")
@@ -37,20 +37,20 @@ def replay(options: Options) -> Plan:
         ),
         Case("make an environment on a day already read", "s", partial(_make, path)),
     ]
-    return Plan(cases, close=lambda: (single.close(), batch.close())[0])
+    return Plan(cases, close=lambda: _close([single, batch]))
 
 
 def sample() -> Path:
-    """The AMZN message file of the sample data: of $HFT_GYM_DATA, or ``shared/data`` beside the checkout.
+    """The AMZN message file: in $HFT_GYM_SHARED_DATA, else in ``shared/data`` beside the checkout.
 
     Raises:
         Unavailable: the files are not here.
     """
-    folder = Path(os.environ.get("HFT_GYM_DATA", ROOT.parent / "shared" / "data"))
+    folder = Path(os.environ.get("HFT_GYM_SHARED_DATA") or ROOT.parent / "shared" / "data")
     found = sorted(folder.glob("**/AMZN_2012-06-21_*_message_5.csv*"))
     if not found:
         raise Unavailable(
-            "the LOBSTER sample files are not here (the variable HFT_GYM_DATA names their folder)"
+            "the LOBSTER sample files are not here (the variable HFT_GYM_SHARED_DATA names their folder)"
         )
     return found[0]
 
