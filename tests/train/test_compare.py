@@ -1,0 +1,176 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hft_gym.config import build
+from hft_gym.envs.config import EnvConfig
+from hft_gym.errors import ConfigError
+from hft_gym.evaluation import held_out_seeds, training_seeds
+from hft_gym.evaluation.seeds import purpose
+from hft_gym.report import Bootstrap
+from tests.data_files import shared_lobster
+from train.compare import CompareOptions, compare_policies, consecutive_starts, main
+from train.options import parse
+from train.tune import settings_of, tune
+
+SHORT = {"episode_steps": 40}
+FEW = Bootstrap(200)
+
+
+class Stubborn:
+    """Stands for a trained agent: always quotes at the touch."""
+
+    name = "stubborn"
+
+    def bind(self, env):
+        self.schema = env.action_schema
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        join = np.full(len(observation), self.schema.quote("join"))
+        return self.schema.encode(join, join, "none"), None
+
+
+def test_baselines_and_agents_on_held_out_seeds():
+    comparison = compare_policies(
+        ["do-nothing", "market-making:spread_target=0.01", "random"],
+        SHORT,
+        agents={"stubborn": Stubborn()},
+        episodes=12,
+        bootstrap=FEW,
+    )
+    assert {r.name for r in comparison.rows} == {
+        "do-nothing",
+        "market-making:spread_target=0.01",
+        "random",
+        "stubborn",
+    }
+    assert comparison["stubborn"].kind == "agent" and comparison["random"].kind == "baseline"
+    assert all(purpose(int(s)) == "held-out" for s in comparison.rows[0].episodes.seeds)
+    assert comparison.meta["parameters"]["market-making:spread_target=0.01"]["spread_target"] == 0.01
+    assert comparison.meta["config"]["episode_steps"] == 40
+    other = compare_policies(["random"], SHORT, episodes=3, seed=12, bootstrap=FEW)
+    np.testing.assert_array_equal(other.rows[0].episodes.seeds, held_out_seeds(3, 12))
+
+
+def test_tuning_is_on_training_seeds_and_recorded():
+    comparison = compare_policies(
+        ["do-nothing", "market-making", "liquidity-taking:signal_threshold=1e-4"],
+        SHORT,
+        episodes=5,
+        tune_settings=4,
+        tune_episodes=6,
+        bootstrap=FEW,
+    )
+    (tuning,) = comparison.meta["tuning"]  # parameters given: not tuned; none to tune: not tuned
+    assert tuning["baseline"] == "market-making" and len(tuning["trials"]) == 4
+    best = max(tuning["trials"], key=lambda t: t["value"])
+    assert best["parameters"] == tuning["best"]
+    used = comparison.meta["parameters"]["market-making"]
+    assert all(used[k] == v for k, v in tuning["best"].items())
+
+
+def test_tune_finds_the_better_of_two():
+    grid = [{"spread_target": 0.05, "skew": 0.0}, {"spread_target": 0.5, "skew": 0.0}]
+    found = tune("market-making", grid, {"episode_steps": 300}, seeds=training_seeds(8))
+    values = [t.net_pnl.value for t in found.trials]
+    assert found.best is found.trials[int(np.argmax(values))]
+    assert found.record()["training_seeds"] == 8
+
+
+def test_tune_refuses_held_out_seeds():
+    with pytest.raises(ConfigError, match="got 1000000000"):
+        tune("market-making", 2, SHORT, seeds=held_out_seeds(2))
+    with pytest.raises(ConfigError, match="empty"):
+        tune("market-making", [], SHORT)
+
+
+def test_settings_are_distinct_and_begin_with_the_default():
+    from hft_gym.envs.vector import HFTMarketVectorEnv
+
+    env = HFTMarketVectorEnv(1)
+    for name in ("market-making", "liquidity-taking"):
+        settings = settings_of(name, 24, env)
+        assert len(settings) == 24 and settings[0] == {}
+        assert len({json.dumps(s, sort_keys=True) for s in settings}) == 24
+        assert settings == settings_of(name, 24, env)
+    assert settings_of("random", 24, env) == [{}]
+
+
+def test_wrong_policies():
+    with pytest.raises(ConfigError, match="no agent at 'runs/none/agent'"):
+        compare_policies(["runs/none/agent"], SHORT)
+    with pytest.raises(ConfigError, match="did you mean 'random'"):
+        compare_policies(["randon"], SHORT)
+    with pytest.raises(ConfigError, match="need a replay"):
+        compare_policies(["random"], SHORT, consecutive=True)
+    with pytest.raises(ConfigError, match="both called 'random'"):
+        compare_policies(["random"], SHORT, agents={"random": Stubborn()}, episodes=2)
+
+
+def test_command_line(tmp_path, capsys):
+    main(
+        [
+            "--policies",
+            "do-nothing",
+            "random",
+            "--episodes",
+            "4",
+            "--env.episode-steps",
+            "20",
+            "--resamples",
+            "50",
+        ]
+        + ["--out", str(tmp_path / "out")]
+    )
+    printed = capsys.readouterr().out
+    assert (
+        "do-nothing" in printed and "made by: python -m train.compare --policies do-nothing random" in printed
+    )
+    document = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert document["episodes"] == 4 and document["meta"]["command"].endswith(str(tmp_path / "out"))
+    assert {p.name for p in (tmp_path / "out").iterdir()} >= {
+        "comparison.png",
+        "comparison.csv",
+        "episodes.csv",
+    }
+
+
+def test_options():
+    options = parse(
+        CompareOptions, ["--env.market.flow", "cst2010", "--env.market.fees.taker", "0.1"], "train.compare"
+    )
+    assert options.env.market.flow == "cst2010" and options.env.market.fees.taker == 0.1
+    with pytest.raises(SystemExit):
+        parse(CompareOptions, ["--episode", "4"], "train.compare")
+
+
+def test_mistakes_are_one_line(tmp_path):
+    """A wrong name ends with status 2 and a hint, without a trace."""
+    command = [sys.executable, "-m", "train.compare", "--policies", "market-makin"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "did you mean 'market-making'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_consecutive_episodes_of_a_replay():
+    """Disjoint episodes, one after the other, in the held-out part; the logs explain the P&L there too."""
+    settings = {
+        "feed": str(shared_lobster("AMZN", 5)),
+        "replay": {"start": "09:30", "end": "12:30", "split": "held-out"},
+        "episode_steps": 3000,
+    }
+    starts = consecutive_starts(build(EnvConfig, settings))
+    assert len(starts) == 12 and (np.diff(starts) == 300 * 10**9).all() and starts[0] == 11.5 * 3600 * 10**9
+    short = {**settings, "episode_steps": 300}
+    policies = ["do-nothing", "market-making:spread_target=0.01"]
+    comparison = compare_policies(policies, short, episodes=6, consecutive=True, bootstrap=FEW)
+    assert comparison.episodes == 6
+    assert comparison.meta["parameters"]["do-nothing"] == {"symbol": "HFT"}
+    mids = comparison["do-nothing"].episodes.mid
+    assert (mids > 15_000).all()  # AMZN stood at about 220 dollars
+    taker = compare_policies(["liquidity-taking"], short, episodes=2, consecutive=True, bootstrap=FEW)
+    threshold = taker.meta["parameters"]["liquidity-taking"]["signal_threshold"]
+    assert 0.25 < threshold * 22_387.5 < 4.0  # a few ticks of this stock, not of another
