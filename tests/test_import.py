@@ -61,25 +61,6 @@ def test_registration_is_made_of_strings_and_has_no_step_limit():
     assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import gymnasium, hft_gym; env = gymnasium.make('HFTMarket-v0')",
-        "import gymnasium; env = gymnasium.make('hft_gym:HFTMarket-v0')",
-        "import gymnasium, hft_gym; env = gymnasium.make_vec('HFTMarket-v0', num_envs=2)",
-        "import gymnasium; env = gymnasium.make_vec('hft_gym:HFTMarket-v0', num_envs=2)",
-    ],
-    ids=["make, imported", "make, by prefix", "make_vec, imported", "make_vec, by prefix"],
-)
-def test_both_ways_to_make_work_in_a_fresh_process(python, code):
-    done = python(
-        code + "; env.reset(seed=1); env.step(env.action_space.sample()); env.close(); print('made')"
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "made"
-    assert "torch" not in done.stderr
-
-
 def test_docstring_runs():
     assert doctest.testmod(hft_gym).failed == 0
 

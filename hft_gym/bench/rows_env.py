@@ -28,7 +28,7 @@ def single(options: Options) -> Plan:
     for env in (made, bare):
         env.reset(seed=1)
     through, direct = "single environment through gymnasium.make", "single environment, bare"
-    per_step = partial(_single_messages, bare)
+    per_step = partial(_messages, bare)
     cases = [
         Case(direct, "steps/s", partial(_step_single, bare, action, steps), per_step),
         Case(
@@ -64,7 +64,7 @@ def batch(options: Options) -> Plan:
                     name,
                     "env-steps/s",
                     partial(_step_batch, env, size, options),
-                    partial(_batch_messages, env),
+                    partial(_messages, env, size),
                     least=(">=", 1_200_000) if headline else None,
                     aim=(">=", 2_000_000) if headline else None,
                 )
@@ -93,7 +93,7 @@ def sync(options: Options) -> Plan:
             fast,
             "env-steps/s",
             partial(_run_steps, native, actions, count, steps),
-            partial(_batch_messages, native),
+            partial(_messages, native, count),
         ),
         Case(slow, "env-steps/s", partial(_run_steps, looped, actions, count, steps)),
     ]
@@ -143,23 +143,15 @@ def _reset(env: Any, times: int) -> float:
     return clock(work) / times * 1e6
 
 
-def _single_messages(env: Any) -> float:
+def _messages(env: Any, count: int | None = None, steps: int = 500) -> float:
+    """Book messages per step, those of the flow and of the agent, over the first half of an episode."""
+    actions = _quotes(count)
     env.reset(seed=1)
-    return _messages(env, _quotes(), 1)
-
-
-def _batch_messages(env: Any) -> float:
-    env.reset(seed=1)
-    return _messages(env, _quotes(env.num_envs), env.num_envs)
-
-
-def _messages(env: Any, actions: Any, count: int, steps: int = 500) -> float:
-    """Book messages per step: what the exchange processed, flow and agent, over half an episode."""
     state = env.unwrapped._core.arrays.state
     before = int(state["messages"].sum())
     for _ in range(steps):
         env.step(actions)
-    return (int(state["messages"].sum()) - before) / (steps * count)
+    return (int(state["messages"].sum()) - before) / (steps * (count or 1))
 
 
 def _close(envs: list[Any]) -> None:

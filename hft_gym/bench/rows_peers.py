@@ -30,7 +30,7 @@ def peers(options: Options) -> Plan:
     steps = options.pick(10_000, 1_000)
     theirs, single = "lumina-lob, single environment", "hft_gym, single environment"
     many = f"hft_gym, batch of 256, {options.threads} threads"
-    own_density = partial(_messages, ours, _quotes(), 1)
+    own_density = partial(_messages, ours)
     cases = [
         Case(theirs, "steps/s", partial(_step_single, peer, action, steps), lambda: density),
         Case(single, "steps/s", partial(_step_single, ours, _quotes(), steps), own_density),
@@ -71,8 +71,7 @@ def _peer_messages(env: Any, action: Any, steps: int) -> float:
 def _step_for(density: float) -> int:
     """The decision interval, in ns, at which our default market carries *density* messages a step."""
     env = gymnasium.make(ENV_ID)
-    env.reset(seed=1)
-    base = _messages(env, _quotes(), 1)
+    base = _messages(env)
     step_ns: int = env.unwrapped.config.step_ns  # type: ignore[attr-defined]
     env.close()
     return round(step_ns * density / base)

@@ -27,15 +27,15 @@ def replay(options: Options) -> Plan:
             "single environment on a replayed day",
             "steps/s",
             partial(_step_single, single, _quotes(), steps),
-            partial(_messages, single, _quotes(), 1),
+            partial(_messages, single),
         ),
         Case(
             "batch of 64 on a replayed day",
             "env-steps/s",
             partial(_run_steps, batch, _quotes(64), 64, options.pick(1_001, 200)),
-            partial(_messages, batch, _quotes(64), 64),
+            partial(_messages, batch, 64),
         ),
-        Case("make an environment on a day already read", "s", partial(_make, path)),
+        Case("make and reset on a day already read", "ms", partial(_make, path)),
     ]
     return Plan(cases, close=lambda: _close([single, batch]))
 
@@ -56,4 +56,4 @@ def sample() -> Path:
 
 
 def _make(path: Path) -> float:
-    return clock(lambda: gymnasium.make(ENV_ID, feed=str(path)).reset(seed=1))
+    return 1e3 * clock(lambda: gymnasium.make(ENV_ID, feed=str(path)).reset(seed=1))
