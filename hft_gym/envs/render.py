@@ -156,7 +156,7 @@ class Renderer:
         largest = max([max(row.bid, row.ask) for row in frame.levels] + [1.0])
         head = (
             f"{self.title}  t {frame.time:.3f} s  mid {self.price(frame.mid, half=True)}  "
-            f"spread {frame.spread:g} ticks  inventory {frame.inventory:+g} lots  "
+            f"spread {_ticks(frame.spread)}  inventory {frame.inventory:+g} lots  "
             f"P&L {frame.net_pnl:+.2f} ticks·lots"
         )
         lines = [paint(head, "1"), f"{'bids':>{_BAR + 8}}  {'price':^{width}}  asks"]
@@ -204,6 +204,10 @@ def _size(size: float) -> str:
     return f"{size:g}" if size > 0 else ""
 
 
+def _ticks(value: float) -> str:
+    return f"{value:g} tick" + ("" if value == 1 else "s")
+
+
 def _own(row: Level) -> str:
     """The mark of an own order: its side, size and place in the queue."""
     marks = [
@@ -220,8 +224,3 @@ def _paint(text: str, code: str) -> str:
 
 def _plain(text: str, code: str) -> str:
     return text
-
-
-def render(renderers: list[Renderer], mode: str) -> tuple[Any, ...]:
-    """A frame of each environment in the given mode (not ``human``)."""
-    return tuple(r.ansi() if mode == "ansi" else r.rgb() for r in renderers)
