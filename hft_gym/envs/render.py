@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time as clock
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from gymnasium.error import ResetNeeded
