@@ -149,7 +149,10 @@ def run(command: Command, rest: Sequence[str]) -> int:
     before = sys.argv
     sys.argv = [f"hft-gym {command.words}", *rest]
     try:
-        result = command.function()()
+        function = command.function()
+        if command.target.partition(".")[0] in UPPER_PACKAGES:
+            admit_current_folder()
+        result = function()
     except (CommandError, HFTGymError) as error:
         print(f"hft-gym {command.words}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -198,6 +201,18 @@ def load(module: str) -> ModuleType:
             f"{module} is not in the {top!r} at {location(top)}{_owners(top)}; install hft_gym again: "
             "pip install --force-reinstall --no-deps hft_gym"
         ) from error
+
+
+def admit_current_folder() -> None:
+    """Let ``my_module:MyStrategy`` name a file of the current folder, as with ``python -m``.
+
+    The folder comes last, and only after our packages are loaded, so that nothing in it hides them.
+    """
+    for package in UPPER_PACKAGES:
+        load(package)
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def shadowing(package: str) -> str | None:

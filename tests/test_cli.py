@@ -156,6 +156,24 @@ def test_the_console_command_is_not_fooled_by_the_folder(tmp_path):
     assert "hides" not in done.stdout
 
 
+def test_a_strategy_of_the_current_folder_can_be_named(tmp_path):
+    for name in cli.UPPER_PACKAGES:
+        stranger(tmp_path, name)
+    (tmp_path / "my_module.py").write_text(
+        "import baselines\nclass MyStrategy(baselines.Strategy):\n"
+        "    decide = None\n    def __init__(self):\n        raise SystemExit('found and built')\n"
+    )
+    done = subprocess.run(
+        [SCRIPT, "compare", "--policies", "my_module:MyStrategy", "--episodes", "2"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "found and built" in done.stderr
+
+
 def test_module_and_console_command_are_the_same(tmp_path):
     answers = [
         subprocess.run([*way, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
