@@ -71,10 +71,10 @@ class LiquidityTakingStrategy(Strategy):
 
     @classmethod
     def defaults(cls, env: Any) -> dict[str, Any]:
-        """A move of two ticks within about a second, with the environment's limits."""
+        """A move of about a tick within a second, with the environment's limits."""
         config = env.config
         return {
-            "signal_threshold": 2.0 / reference_price(env),
+            "signal_threshold": 0.75 / reference_price(env),
             "max_position": config.max_position,
             "order_size": config.order_size,
             "tick_size": config.market.tick_size,
@@ -82,15 +82,13 @@ class LiquidityTakingStrategy(Strategy):
 
     @classmethod
     def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
-        """Moves of half a tick to many, with and without the imbalance, slow and fast."""
+        """Moves of half a tick to several, with and without the imbalance, slow and fast."""
         limit = env.config.max_position
         return {
-            "signal_threshold": [
-                k / reference_price(env) for k in (0.75, 1.25, 1.75, 2.25, 3.25, 4.25, 6.25)
-            ],
-            "imbalance_threshold": [0.5, 0.7, 0.9, 1.0],
-            "horizon_s": [0.3, 1.0, 3.0],
-            "max_position": sorted({1, max(1, limit // 2), limit}),
+            "signal_threshold": [k / reference_price(env) for k in (0.25, 0.75, 1.25, 2.25)],
+            "imbalance_threshold": [0.8, 0.95, 1.0],
+            "horizon_s": [0.3, 2.0],
+            "max_position": sorted({max(1, limit // 3), limit}),
         }
 
 

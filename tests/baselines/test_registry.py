@@ -17,7 +17,7 @@ def test_names():
 def test_defaults_follow_the_market():
     coarse = FakeEnv(price=500, tick=0.5, max_position=40, order_size=3)
     maker = baselines.make("market-making", coarse)
-    assert (maker.spread_target, maker.max_position, maker.order_size, maker.tick_size) == (1.0, 40, 3, 0.5)
+    assert (maker.spread_target, maker.max_position, maker.order_size, maker.tick_size) == (0.75, 40, 3, 0.5)
     fine, rough = (baselines.make("liquidity-taking", e).signal_threshold for e in (FakeEnv(), coarse))
     assert rough == pytest.approx(20 * fine)
     assert baselines.make("market-making", coarse, spread_target=7.0).spread_target == 7.0
