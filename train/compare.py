@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -63,8 +63,8 @@ class CompareOptions:
     """Training episodes that each setting plays."""
     out: Path | None = None
     """Folder for tables and pictures; default: runs/compare-DATE-TIME."""
-    deterministic: bool = True
-    """Whether agents give their most likely action; if not, they draw."""
+    actions: Literal["deterministic", "stochastic", "both"] = "deterministic"
+    """Whether agents give their most likely action, draw one, or are shown both ways."""
     consecutive: bool = False
     """For a replay: disjoint episodes one after the other through the window, instead of random starts."""
     details: bool = True
@@ -88,7 +88,7 @@ def compare_policies(
     seed: int = 0,
     tune_settings: int = 0,
     tune_episodes: int = 64,
-    deterministic: bool = True,
+    actions: Literal["deterministic", "stochastic", "both"] = "deterministic",
     consecutive: bool = False,
     bootstrap: Bootstrap | None = None,
     num_envs: int = 128,
@@ -106,7 +106,7 @@ def compare_policies(
         seed: offset into the held-out seeds.
         tune_settings: settings to try for each scripted baseline without parameters; 0: its defaults.
         tune_episodes: training episodes for each of them.
-        deterministic: passed to the agents.
+        actions: of the agents: the most likely ones, drawn ones, or both, as two rows.
         consecutive: for a replay, disjoint episodes through the window, at most ``episodes`` of them.
         bootstrap: how intervals are made.
         num_envs: episodes side by side.
@@ -148,12 +148,18 @@ def compare_policies(
         if clash:
             raise ConfigError(f"an agent and a baseline are both called {clash[0]!r}; rename the agent")
         runs: list[Episodes] = []
+        deterministic = dict.fromkeys(players, True)
+        for name, agent in list(trained.items()):
+            deterministic[name] = actions != "stochastic"
+            if actions == "both":
+                twin = f"{name} (drawn)"
+                trained[twin], deterministic[twin] = _drawing(agent), False
         for name, policy in {**players, **trained}.items():
             played = evaluate(
                 policy,
                 _config_for(policy, config),
                 seeds,
-                deterministic=deterministic or name in players,
+                deterministic=deterministic[name],
                 starts=starts,
                 num_envs=num_envs,
                 threads=threads,
@@ -220,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         tune_settings=options.tune,
         tune_episodes=options.tune_episodes,
-        deterministic=options.deterministic,
+        actions=options.actions,
         consecutive=options.consecutive,
         bootstrap=Bootstrap(options.resamples),
         num_envs=options.num_envs,
@@ -267,14 +273,19 @@ def _training_part(config: EnvConfig) -> EnvConfig:
     return build(EnvConfig, plain)
 
 
+def _drawing(agent: Policy) -> Policy:
+    """The agent with a stream of its own for drawn actions, where it has one."""
+    stochastic = getattr(agent, "stochastic", None)
+    return agent if stochastic is None else stochastic()
+
+
 def _config_for(policy: Policy, config: EnvConfig) -> EnvConfig:
-    """The environment for a policy: an agent acts in the encoding that it was trained in, all else is
-    common.
-    """
-    action = getattr(policy, "action", None)
-    if not isinstance(action, str) or action == config.action:
+    """The environment for a policy: an agent sees and acts as it was trained to, the market is common."""
+    trained_in = getattr(policy, "config", None)
+    if not isinstance(trained_in, Mapping):
         return config
-    return build(EnvConfig, {**to_dict(config), "action": action})
+    faces = {k: trained_in[k] for k in ("action", "levels") if k in trained_in}
+    return build(EnvConfig, {**to_dict(config), **faces})
 
 
 def _parameters(strategy: Policy) -> dict[str, Any]:

@@ -174,3 +174,25 @@ def test_consecutive_episodes_of_a_replay():
     taker = compare_policies(["liquidity-taking"], short, episodes=2, consecutive=True, bootstrap=FEW)
     threshold = taker.meta["parameters"]["liquidity-taking"]["signal_threshold"]
     assert 0.25 < threshold * 22_387.5 < 4.0  # a few ticks of this stock, not of another
+
+
+class Trained(Stubborn):
+    """An agent that was trained in another encoding, with fewer levels, and that can draw its actions."""
+
+    def __init__(self):
+        self.config = {"action": "discrete", "levels": 3, "episode_steps": 7}
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        assert observation.shape[1] == 4 * 3 + 20
+        options = np.full(len(observation), self.schema.quote("join" if deterministic else "none"))
+        return self.schema.encode(options, options, "none"), None
+
+
+def test_an_agent_sees_and_acts_as_it_was_trained_to():
+    comparison = compare_policies(
+        ["do-nothing"], SHORT, agents={"trained": Trained()}, episodes=4, actions="both", bootstrap=FEW
+    )
+    assert comparison["trained"].episodes.steps.tolist() == [40] * 4  # the market and its length are common
+    drawn = comparison["trained (drawn)"]
+    assert drawn.kind == "agent" and "stochastic actions" in drawn.flags and not drawn.episodes.orders.size
+    assert comparison["trained"].episodes.orders.size
