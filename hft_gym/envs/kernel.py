@@ -87,17 +87,24 @@ def equity2(account: Any, mid2: int) -> int:
 
 
 @inlined
-def update_variance(env: Any, param: Any, change2: int, elapsed: int) -> None:
-    """Fold one mid change [half-ticks] over *elapsed* ns into the exponentially weighted variance rate."""
-    if elapsed > 0:
-        decay = param["volatility_decay"]
-        rate = 0.25 * change2 * change2 / (elapsed * 1e-9)
-        env["variance"] = decay * env["variance"] + (1.0 - decay) * rate
+def variance_rate(change2: int, elapsed: int) -> float:
+    """Squared mid change [half-ticks] over *elapsed* ns as a variance rate [ticks²/s]."""
+    return 0.25 * change2 * change2 / (elapsed * 1e-9) if elapsed > 0 else 0.0
 
 
 @kernel
-def start_episode(ex: Exchange, env: Any, param: Any, key: Any, row: Any) -> None:
-    """Open the market from *key*, warm it up, and write the first observation."""
+def random_start(key: Any, first: int, last: int) -> int:
+    """A time between *first* and *last*, uniform up to a share of 2**-31."""
+    span = np.uint64(last - first + 1)
+    word = derive(key, 1000) >> _S33
+    # span · word would overflow 64 bits, so the high and low parts of span are scaled apart.
+    high = ((span >> np.uint64(16)) * word) >> np.uint64(15)
+    return first + np.int64(high) + np.int64(((span & np.uint64(0xFFFF)) * word) >> np.uint64(31))
+
+
+@kernel
+def open_episode(ex: Exchange, env: Any, key: Any) -> None:
+    """Open the market from *key*; the warm-up up to ``start_time`` remains to be run."""
     env["key"] = key
     ex.state["muted"] = 1
     replay: Replay = ex.replay
@@ -106,51 +113,47 @@ def start_episode(ex: Exchange, env: Any, param: Any, key: Any, row: Any) -> Non
     if replay.ops.shape[0] > 0:
         begin = env["requested_start"]
         if begin < 0:
-            first, last = env["window"][0], env["window"][1]
-            span = np.uint64(last - first + 1)
-            # The product of two 62-bit numbers would overflow: scale 31 random bits, then add the rest.
-            word = derive(key, 1000) >> _S33
-            begin = first + np.int64((span >> np.uint64(16)) * word >> np.uint64(15)) + np.int64(
-                ((span & np.uint64(0xFFFF)) * word) >> np.uint64(31)
-            )
+            begin = random_start(key, env["window"][0], env["window"][1])
         open_replay(ex, max(begin - ex.param["warm_up"], replay.times[0]))
+    env["start_time"] = begin
+    env["step"] = 0
     env["variance"] = 0.0
     env["mid2"] = refresh_mid(ex, AGENT)
-    step = param["step_ns"]
-    slices = 0
-    while ex.state["time"] < begin:
-        before = ex.state["time"]
-        advance(ex, min(before + step, begin), 0)
-        mid2 = refresh_mid(ex, AGENT)
-        change, elapsed = mid2 - env["mid2"], ex.state["time"] - before
-        if slices < 10 and slices > 0:
-            # A plain mean first, so that the average does not start from an arbitrary value.
-            rate = 0.25 * change * change / (elapsed * 1e-9)
-            env["variance"] += (rate - env["variance"]) / slices
-        elif slices > 0:
-            update_variance(env, param, change, elapsed)
-        env["mid2"] = mid2
-        slices += 1
-    ex.state["muted"] = 0
-    env["start_time"] = begin + param["data_latency"]
+
+
+@inlined
+def warm_up_change(env: Any, param: Any, mid2: int, elapsed: int) -> None:
+    """Fold a slice of the warm-up into the volatility: a plain mean at first, so that it does not start from nothing."""
+    n = env["step"] + 1
+    weight = max(1.0 / n, 1.0 - param["volatility_decay"])
+    env["variance"] += weight * (variance_rate(mid2 - env["mid2"], elapsed) - env["variance"])
+    env["step"] = n
+    env["mid2"] = mid2
+
+
+@kernel
+def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
+    """The warm-up is over: the first decision is due."""
+    state = ex.state
+    env["start_time"] += param["data_latency"]
     env["decision_time"] = env["start_time"]
     env["step"] = 0
     env["done"] = 0
     env["equity2"] = 0
     env["bought"] = 0
     env["sold"] = 0
-    env["volume"][BID] = ex.state["volume"][BID]
-    env["volume"][ASK] = ex.state["volume"][ASK]
-    env["trades"] = ex.state["trades"]
+    env["volume"][BID] = state["volume"][BID]
+    env["volume"][ASK] = state["volume"][ASK]
+    env["trades"] = state["trades"]
     env["quote"][BID] = -1
     env["quote"][ASK] = -1
-    ex.state["episode"] += 1
+    state["muted"] = 0
+    state["episode"] += 1
     if ex.param["log_mids"] != 0:
         log_mids(ex, True)
-    observe(ex, env, param, env["mid2"], 0, row)
 
 
-@kernel
+@inlined
 def act(ex: Exchange, env: Any, param: Any, bid_option: int, ask_option: int, take_option: int) -> None:
     """Send what the decision asks for; offsets count from the others' best prices as observed."""
     bid, ask = observed_touch(ex, BID), observed_touch(ex, ASK)
@@ -162,20 +165,16 @@ def act(ex: Exchange, env: Any, param: Any, bid_option: int, ask_option: int, ta
         take(ex, env, param, ASK)
 
 
-@kernel
-def step_one(ex: Exchange, env: Any, param: Any, action: Any, row: Any, terms: Any) -> tuple[float, bool]:
-    """One decision and its consequences; return the reward and whether the episode ended."""
-    state, account = ex.state, ex.account[AGENT]
-    before = state["time"]
-    held = account["position"]
-    act(ex, env, param, action[0], action[1], action[2])
-    until = env["decision_time"] + param["step_ns"] - param["data_latency"]
-    events = advance(ex, until, param["stop"] | EVENT_END)
-    elapsed = state["time"] - before
-    env["decision_time"] = state["time"] + param["data_latency"]
+@inlined
+def finish_step(
+    ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, held: int, events: int, terms: Any
+) -> tuple[float, bool]:
+    """Mark to the market after a step of *elapsed* ns in which *held* lots were carried; return the reward and whether it ended."""
+    account = ex.account[AGENT]
+    env["decision_time"] = ex.state["time"] + param["data_latency"]
     env["step"] += 1
-    mid2 = refresh_mid(ex, AGENT)
-    update_variance(env, param, mid2 - env["mid2"], elapsed)
+    decay = param["volatility_decay"]
+    env["variance"] = decay * env["variance"] + (1.0 - decay) * variance_rate(mid2 - env["mid2"], elapsed)
     equity = equity2(account, mid2)
     ended = env["step"] >= param["episode_steps"] or (events & EVENT_END) != 0 or equity <= -2 * param["loss_limit"]
     if ended:
@@ -187,7 +186,6 @@ def step_one(ex: Exchange, env: Any, param: Any, action: Any, row: Any, terms: A
     env["equity2"] = equity
     terms[0] = pnl
     terms[1] = penalty
-    observe(ex, env, param, mid2, elapsed, row)
     return pnl + penalty, ended
 
 
@@ -227,37 +225,62 @@ def run_batch(
             if actions[e, 2] < 0 or actions[e, 2] >= N_TAKE_OPTIONS:
                 return e
     replay = Replay(ops, op_row_start, times, checkpoint_start, checkpoint_orders, checkpoint_rows)
+    p = env_param[0]
     for e in range(lo, hi):
+        agent, term = env[e], terms[e]
+        starting = False
+        if mode == RESET:
+            if reset_mask[e] == 0:
+                continue
+            starting = True
+        elif agent["done"] != 0:
+            starting = mode == NEXT_STEP
+        if starting or agent["done"] != 0:
+            reward[e] = 0.0
+            terminated[e] = False
+            term[0] = 0.0
+            term[1] = 0.0
+            if not starting:
+                continue
         ex = Exchange(
             Book(head[e], node[e], order[e], words[e]), fills[scratch], state[e], param[0], flow_state[e], flow[0],
             live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], replay,
         )
-        start = mode == RESET and reset_mask[e] != 0
-        if mode != RESET:
-            if env[e]["done"] == 0:
-                value, ended = step_one(ex, env[e], env_param[0], actions[e], obs[e], terms[e])
-                reward[e] = value
-                terminated[e] = ended
-                write_info(ex, env[e], terms[e], info, e)
-                if ended and mode == SAME_STEP:
-                    for c in range(obs.shape[1]):
-                        final_obs[e, c] = obs[e, c]
-                    for k in range(info.shape[0]):
-                        final_info[k, e] = info[k, e]
-                    start = True
+        if starting:
+            open_episode(ex, agent, keys[e] if mode == RESET and reset_mask[e] == 2 else derive(agent["key"], 1))
+        # Each turn runs the market once, for a step or for a slice of the warm-up: the event loop is large and calls are dear.
+        while True:
+            before, held = state[e]["time"], account[e, AGENT]["position"]
+            if starting:
+                until, stop = min(before + p["step_ns"], agent["start_time"]), 0
             else:
-                start = mode == NEXT_STEP
-                reward[e] = 0.0
-                terminated[e] = False
-        if start:
-            key = keys[e] if mode == RESET and reset_mask[e] == 2 else derive(env[e]["key"], 1)
-            start_episode(ex, env[e], env_param[0], key, obs[e])
-            write_info(ex, env[e], terms[e], info, e)
-            info[0, e] = 0.0
-            info[1, e] = 0.0
-            if mode != SAME_STEP:
-                reward[e] = 0.0
-                terminated[e] = False
-                terms[e, 0] = 0.0
-                terms[e, 1] = 0.0
+                act(ex, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
+                until, stop = agent["decision_time"] + p["step_ns"] - p["data_latency"], p["stop"] | EVENT_END
+            events = advance(ex, until, stop)
+            elapsed = state[e]["time"] - before
+            mid2 = refresh_mid(ex, AGENT)
+            ended = False
+            if starting:
+                warm_up_change(agent, p, mid2, elapsed)
+                if state[e]["time"] < agent["start_time"]:
+                    continue
+                begin_episode(ex, agent, p)
+                elapsed = 0
+            else:
+                reward[e], ended = finish_step(ex, agent, p, mid2, elapsed, held, events, term)
+                terminated[e] = ended
+            observe(ex, agent, p, mid2, elapsed, obs[e])
+            write_info(ex, agent, term, info, e)
+            if starting:
+                info[0, e] = 0.0
+                info[1, e] = 0.0
+                break
+            if not ended or mode != SAME_STEP:
+                break
+            for c in range(obs.shape[1]):
+                final_obs[e, c] = obs[e, c]
+            for k in range(info.shape[0]):
+                final_info[k, e] = info[k, e]
+            starting = True
+            open_episode(ex, agent, derive(agent["key"], 1))
     return -1

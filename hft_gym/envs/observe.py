@@ -88,7 +88,7 @@ def write_quote(ex: Exchange, env: Any, side: int, mid2: int, row: Any, column: 
         row[U(column + 2)] = min(ahead, 2**24)
 
 
-@kernel
+@inlined
 def observe(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, row: Any) -> None:
     """Write the observation of the market as it stands, *elapsed* ns after the last one, marked at *mid2*."""
     account, state = ex.account[AGENT], ex.state

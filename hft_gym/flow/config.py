@@ -14,11 +14,11 @@ from hft_gym.flow.random import ALIAS, TABLE_SIZE, fill_alias_table
 
 FLOW = np.dtype(
     [
-        ("limit_rate", "f8"),
-        ("market_rate", "f8"),
-        ("cancel_rate", "f8"),
-        ("jump_rate", "f8"),
-        ("informed_rate", "f8"),
+        ("limit_mean", "f8"),
+        ("market_mean", "f8"),
+        ("cancel_mean", "f8"),
+        ("jump_mean", "f8"),
+        ("informed_mean", "f8"),
         ("informed_edge", "f8"),
         ("cancel_accept", "i8", (TABLE_SIZE,)),
         ("distance", ALIAS),
@@ -28,7 +28,8 @@ FLOW = np.dtype(
     ],
     align=True,
 )
-"""A flow's parameters as the kernels read them: rates in events per second over both sides, laws as alias tables."""
+"""A flow's parameters as the kernels read them: mean times between events [ns] over both sides (0: none; cancellations: for one
+resting order, at the largest rate), laws as alias tables."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,18 @@ class FlowConfig:
         """The parameters as one :data:`FLOW` record (shape ``(1,)``)."""
         flow = np.zeros(1, FLOW)
         record = flow[0]
-        record["limit_rate"] = 2.0 * sum(self.limit_rates)
-        record["market_rate"] = 2.0 * self.market_rate
-        record["jump_rate"], record["informed_rate"] = self.jump_rate, self.informed_rate
-        record["informed_edge"] = self.informed_edge
         theta = np.full(TABLE_SIZE, self.cancel_rates[-1])
         theta[: len(self.cancel_rates)] = self.cancel_rates
-        record["cancel_rate"] = theta.max()
+        rates = {
+            "limit": 2.0 * sum(self.limit_rates),
+            "market": 2.0 * self.market_rate,
+            "cancel": float(theta.max()),
+            "jump": self.jump_rate,
+            "informed": self.informed_rate,
+        }
+        for name, rate in rates.items():
+            record[f"{name}_mean"] = 1e9 / rate if rate > 0.0 else 0.0
+        record["informed_edge"] = self.informed_edge
         if theta.max() > 0.0:
             record["cancel_accept"] = np.round(theta / theta.max() * 2.0**32).astype(np.int64)
         for field, weights in (

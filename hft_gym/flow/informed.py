@@ -10,7 +10,7 @@ import numpy as np
 from hft_gym._jit import inlined
 from hft_gym.book.kernel import ASK, BID, Book, best_price, is_empty
 from hft_gym.flow.random import draw, sample
-from hft_gym.flow.state import INFORMED, JUMP, waiting_time
+from hft_gym.flow.state import INFORMED, JUMP, next_due
 
 _LOW = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
@@ -19,8 +19,7 @@ _ONE = np.uint64(1)
 @inlined
 def jump(state: Any, flow: Any, now: int) -> None:
     """Move the fundamental value by the jump due now; draws the time of the next."""
-    word = draw(state["streams"], JUMP)
-    state["due"][JUMP] = now + waiting_time(word, flow["jump_rate"])
+    word = next_due(state, JUMP, now, flow["jump_mean"])
     size = sample(flow["jump_size"], np.int64(draw(state["streams"], JUMP) & _LOW))
     state["fundamental"] += size if (word & _ONE) == _ONE else -size
 
@@ -28,8 +27,7 @@ def jump(state: Any, flow: Any, now: int) -> None:
 @inlined
 def informed_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, int]:
     """Side, limit price and quantity of the informed (IOC) order due now, quantity 0 if no price is wrong enough."""
-    word = draw(state["streams"], INFORMED)
-    state["due"][INFORMED] = now + waiting_time(word, flow["informed_rate"])
+    next_due(state, INFORMED, now, flow["informed_mean"])
     quantity = sample(flow["market_size"], np.int64(draw(state["streams"], INFORMED) & _LOW))
     highest = np.int64(math.floor(state["fundamental"] - flow["informed_edge"]))
     if not is_empty(book, ASK) and best_price(book, ASK) <= highest:

@@ -8,8 +8,8 @@ import numpy as np
 
 from hft_gym._jit import U, inlined
 from hft_gym.book.kernel import ASK, BID, Book, best_price, is_empty, side_of
-from hft_gym.flow.random import draw, exponential, sample
-from hft_gym.flow.state import CANCEL, LIMIT, MARKET, waiting_time
+from hft_gym.flow.random import draw, sample
+from hft_gym.flow.state import CANCEL, LIMIT, MARKET, next_due, wind_cancel_clock
 
 _LOW = np.uint64(0xFFFFFFFF)
 _S32 = np.uint64(32)
@@ -27,8 +27,7 @@ def touch(book: Book, state: Any, side: int) -> int:
 @inlined
 def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, int]:
     """Side, price and quantity of the limit order due now; draws the time of the next."""
-    word = draw(state["streams"], LIMIT)
-    state["due"][LIMIT] = now + waiting_time(word, flow["limit_rate"])
+    word = next_due(state, LIMIT, now, flow["limit_mean"])
     side = np.int64(word & _ONE)
     word = draw(state["streams"], LIMIT)
     distance = sample(flow["distance"], np.int64(word & _LOW))
@@ -41,8 +40,7 @@ def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, 
 @inlined
 def market_order(state: Any, flow: Any, now: int) -> tuple[int, int]:
     """Side and quantity of the market order due now; draws the time of the next."""
-    word = draw(state["streams"], MARKET)
-    state["due"][MARKET] = now + waiting_time(word, flow["market_rate"])
+    word = next_due(state, MARKET, now, flow["market_mean"])
     side = np.int64(word & _ONE)
     word = draw(state["streams"], MARKET)
     return side, sample(flow["market_size"], np.int64(word & _LOW))
@@ -54,9 +52,8 @@ def cancellation(book: Book, live: Any, state: Any, flow: Any) -> int:
 
     Every resting order is asked at the largest cancel rate and accepts with its own rate's share (thinning).
     """
-    streams = state["streams"]
-    state["hazard"] = exponential(draw(streams, CANCEL))
-    word = draw(streams, CANCEL)
+    wind_cancel_clock(state, flow)
+    word = draw(state["streams"], CANCEL)
     pick = np.int64(((word & _LOW) * np.uint64(state["n_live"])) >> _S32)
     slot = np.int64(live[U(pick)])
     price = book.order[U(slot - book.head["first"])]["price"]

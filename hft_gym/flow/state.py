@@ -20,12 +20,12 @@ MECHANISMS = 6
 
 NEVER = 2**62
 """A time that is never reached [ns]."""
-NS = 1e-9
 
 FLOW_STATE = np.dtype(
     [
         ("streams", "u8", (MECHANISMS,)),
         ("due", "i8", (MECHANISMS,)),
+        ("gap", "f8", (MECHANISMS,)),
         ("touch", "i8", (2,)),
         ("hazard", "f8"),
         ("hazard_time", "i8"),
@@ -38,16 +38,20 @@ FLOW_STATE = np.dtype(
     ],
     align=True,
 )
-"""Per market: stream states; next event time of each mechanism [ns]; last known best bid and ask [ticks]; what is left
-of the cancellation clock [expected cancellations] and when that was so [ns]; fundamental value [ticks]; resting orders of the
+"""Per market: stream states; next event time of each mechanism [ns], and the unit-mean gap drawn for the one after, ahead of its
+use so that no event waits for a logarithm; last known best bid and ask [ticks]; what is left
+of the cancellation clock [ns·orders] and when that was so [ns]; fundamental value [ticks]; resting orders of the
 flow; orders refused because the pool was full; the replay's next operation; lots displaced in a replay; 1 in a replay,
 whose orders are found by handle instead of by position in the list of live ones."""
 
 
 @inlined
-def waiting_time(word: Any, rate: float) -> int:
-    """Nanoseconds to the next event of a Poisson process of *rate* per second; at least 1."""
-    return 1 + np.int64(exponential(word) / (rate * NS))
+def next_due(state: Any, k: int, now: int, mean: float) -> Any:
+    """Set mechanism *k*'s next event, *mean* ns apart on average; return the word drawn, whose low 11 bits are unused."""
+    word = draw(state["streams"], k)
+    state["due"][k] = now + 1 + np.int64(state["gap"][k] * mean)
+    state["gap"][k] = exponential(word)
+    return word
 
 
 @inlined
@@ -55,27 +59,36 @@ def start_clocks(state: Any, flow: Any, key: Any, now: int) -> None:
     """Seed every stream from *key* and draw each mechanism's first event after *now*."""
     for k in range(MECHANISMS):
         state["streams"][k] = derive(key, k)
+        state["gap"][k] = exponential(draw(state["streams"], k))
         state["due"][k] = NEVER
-    streams, due = state["streams"], state["due"]
-    if flow["limit_rate"] > 0.0:
-        due[LIMIT] = now + waiting_time(draw(streams, LIMIT), flow["limit_rate"])
-    if flow["market_rate"] > 0.0:
-        due[MARKET] = now + waiting_time(draw(streams, MARKET), flow["market_rate"])
-    if flow["jump_rate"] > 0.0:
-        due[JUMP] = now + waiting_time(draw(streams, JUMP), flow["jump_rate"])
-    if flow["informed_rate"] > 0.0:
-        due[INFORMED] = now + waiting_time(draw(streams, INFORMED), flow["informed_rate"])
-    state["hazard"] = exponential(draw(streams, CANCEL))
+    if flow["limit_mean"] > 0.0:
+        next_due(state, LIMIT, now, flow["limit_mean"])
+    if flow["market_mean"] > 0.0:
+        next_due(state, MARKET, now, flow["market_mean"])
+    if flow["jump_mean"] > 0.0:
+        next_due(state, JUMP, now, flow["jump_mean"])
+    if flow["informed_mean"] > 0.0:
+        next_due(state, INFORMED, now, flow["informed_mean"])
     state["hazard_time"] = now
+    wind_cancel_clock(state, flow)
+
+
+@inlined
+def wind_cancel_clock(state: Any, flow: Any) -> Any:
+    """Start the cancellation clock anew after it struck; returns the word drawn."""
+    word = draw(state["streams"], CANCEL)
+    state["hazard"] = state["gap"][CANCEL] * flow["cancel_mean"]
+    state["gap"][CANCEL] = exponential(word)
+    return word
 
 
 @inlined
 def restart_cancel_clock(state: Any, flow: Any, now: int, n_before: int) -> None:
     """Set the next cancellation anew after the number of resting orders changed from *n_before* at *now*."""
-    rate = flow["cancel_rate"] * NS
-    if rate <= 0.0:
+    if flow["cancel_mean"] <= 0.0:
         return
-    state["hazard"] = max(state["hazard"] - rate * n_before * (now - state["hazard_time"]), 0.0)
+    left = max(state["hazard"] - np.float64(n_before * (now - state["hazard_time"])), 0.0)
+    state["hazard"] = left
     state["hazard_time"] = now
     n = state["n_live"]
-    state["due"][CANCEL] = now + 1 + np.int64(state["hazard"] / (rate * n)) if n > 0 else NEVER
+    state["due"][CANCEL] = now + 1 + np.int64(left / n) if n > 0 else NEVER

@@ -244,7 +244,7 @@ def touch_moved(ex: Exchange) -> bool:
     return moved
 
 
-@kernel
+@inlined
 def advance(ex: Exchange, until: int, stop: int) -> int:
     """Process every event up to and including time *until* [ns], or to the first whose kind is in *stop*.
 
