@@ -24,6 +24,7 @@ from hft_gym.book.kernel import (
     BID,
     Book,
     best_price,
+    clear_book,
     execute,
     is_empty,
     key_of,
@@ -34,7 +35,7 @@ from hft_gym.book.kernel import (
     take_out,
 )
 from hft_gym.data.ops import OP_ADD, OP_ADOPT, OP_DELETE, OP_EXECUTE, OP_FORGET, OP_HIDDEN, OP_REDUCE
-from hft_gym.flow.state import NEVER, REPLAY
+from hft_gym.flow.state import MECHANISMS, NEVER, REPLAY
 from hft_gym.market.accounts import participant_fill, settle_account
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.live import forget, mark_participants, remember
@@ -186,6 +187,11 @@ def open_replay(ex: Exchange, start: int) -> None:
     every = replay.checkpoint_rows[0]
     c = row // every
     flow_state["replaying"] = 1
+    # open_market has seeded a book and set clocks for the simulated flow.
+    clear_book(book)
+    flow_state["n_live"] = 0
+    for k in range(MECHANISMS):
+        flow_state["due"][k] = NEVER
     for i in range(ex.live.shape[0]):
         ex.live[U(i)] = 0
     for i in range(replay.checkpoint_start[U(c)], replay.checkpoint_start[U(c + 1)]):
@@ -196,7 +202,6 @@ def open_replay(ex: Exchange, start: int) -> None:
         slot = rest(book, np.int64(order["side"]), order["price"], order["quantity"], 0, i)
         remember(ex, slot, np.int64(order["handle"]))
     flow_state["cursor"] = replay.op_row_start[U(c * every + 1)]
-    flow_state["due"][REPLAY] = NEVER
     if flow_state["cursor"] < replay.ops.shape[0]:
         flow_state["due"][REPLAY] = replay.ops[U(flow_state["cursor"])]["time"]
     if not is_empty(book, BID) and not is_empty(book, ASK):
