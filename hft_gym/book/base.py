@@ -194,34 +194,8 @@ class BaseBook(ABC):
     def get_snapshot(self, levels: int = 10) -> BookSnapshot:
         """The book at this moment, with the best ``levels`` prices of each side."""
         levels = _levels(levels)
-        price = self._grid.to_price
-        raw = [self._depth(side, max(levels, 1)) for side in OrderSide]
-        bid, ask = (depth[0][0] if depth else None for depth in raw)
-        bid_volume, ask_volume = (depth[0][1] if depth else 0 for depth in raw)
-        mid = spread = bps = microprice = None
-        touch = bid_volume + ask_volume
-        if bid is not None and ask is not None:
-            mid = price(bid + ask, 2)
-            spread = price(ask - bid)
-            bps = 20_000 * (ask - bid) / (ask + bid) if ask + bid > 0 else None
-            microprice = price(ask * bid_volume + bid * ask_volume, touch)
-        shown = [tuple(DepthLevel(price(t), v) for t, v in depth[:levels]) for depth in raw]
-        return BookSnapshot(
-            symbol=self.symbol,
-            best_bid=None if bid is None else price(bid),
-            best_ask=None if ask is None else price(ask),
-            best_bid_volume=bid_volume,
-            best_ask_volume=ask_volume,
-            mid_price=mid,
-            spread=spread,
-            spread_bps=bps,
-            microprice=microprice,
-            imbalance=(bid_volume - ask_volume) / touch if touch else 0.0,
-            total_bid_volume=self._total(OrderSide.BID),
-            total_ask_volume=self._total(OrderSide.ASK),
-            bids=shown[0],
-            asks=shown[1],
-        )
+        depths = [self._depth(side, max(levels, 1)) for side in OrderSide]
+        return build_snapshot(self.symbol, self._grid, depths, [self._total(s) for s in OrderSide], levels)
 
     @abstractmethod
     def apply(self, messages: NDArray[Any]) -> NDArray[Any]:
@@ -332,6 +306,47 @@ class BaseBook(ABC):
             order_id=resting.order_id,
             status=OrderStatus.RESTING,
         )
+
+
+def build_snapshot(
+    symbol: str, grid: TickGrid, depths: list[list[tuple[int, int]]], totals: list[int], levels: int
+) -> BookSnapshot:
+    """A snapshot that lists *levels* prices a side.
+
+    Args:
+        symbol: the instrument.
+        grid: its ticks.
+        depths: the best (ticks, volume) of each side: as many as are listed, at least one if there is one.
+        totals: the volume of each side.
+        levels: how many prices to list.
+    """
+    price = grid.to_price
+    bid, ask = (depth[0][0] if depth else None for depth in depths)
+    bid_volume, ask_volume = (depth[0][1] if depth else 0 for depth in depths)
+    mid = spread = bps = microprice = None
+    touch = bid_volume + ask_volume
+    if bid is not None and ask is not None:
+        mid = price(bid + ask, 2)
+        spread = price(ask - bid)
+        bps = 20_000 * (ask - bid) / (ask + bid) if ask + bid > 0 else None
+        microprice = price(ask * bid_volume + bid * ask_volume, touch)
+    shown = [tuple(DepthLevel(price(t), v) for t, v in depth[:levels]) for depth in depths]
+    return BookSnapshot(
+        symbol=symbol,
+        best_bid=None if bid is None else price(bid),
+        best_ask=None if ask is None else price(ask),
+        best_bid_volume=bid_volume,
+        best_ask_volume=ask_volume,
+        mid_price=mid,
+        spread=spread,
+        spread_bps=bps,
+        microprice=microprice,
+        imbalance=(bid_volume - ask_volume) / touch if touch else 0.0,
+        total_bid_volume=totals[OrderSide.BID],
+        total_ask_volume=totals[OrderSide.ASK],
+        bids=shown[0],
+        asks=shown[1],
+    )
 
 
 def check_messages(messages: Any) -> NDArray[Any]:

@@ -1,0 +1,162 @@
+"""A market's arrays: how they are made, how they become values, and the logs in them."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+
+from hft_gym.book.ticks import TickGrid
+from hft_gym.config import build
+from hft_gym.data.replay import ReplayFeed
+from hft_gym.errors import LogOverflowError
+from hft_gym.market import checkpoint, entries
+from hft_gym.market.arrays import MarketArrays, allocate
+from hft_gym.market.config import MarketConfig
+from hft_gym.market.views import Log
+
+__all__ = ["MarketState", "as_feed"]
+
+_LOGS = {"fills": ("fill_log", "n_fills"), "orders": ("order_log", "n_orders"), "mids": ("mid_log", "n_mids")}
+
+
+class MarketState:
+    """What a `Market` is made of; its state is the arrays and nothing else."""
+
+    config: MarketConfig
+    seed: int
+    log_capacity: int
+    feed: ReplayFeed | None
+    symbol: str
+
+    def _allocate(self) -> None:
+        """Make the arrays that the configuration asks for, and what is derived from it."""
+        handles = 0 if self.feed is None else self.feed.max_handles
+        arrays = allocate(self.config, 1, 1, self.log_capacity, handles)
+        replay = None
+        if self.feed is not None:
+            replay = (*self.feed.kernel_arrays(), np.array([self.feed.checkpoint_rows], np.int64))
+            flow = arrays.flow
+            for name in (n for n in flow.dtype.names or () if flow.dtype[n] == np.float64):
+                flow[name] = 0.0  # the recorded day is the whole flow
+        self._arrays: MarketArrays = arrays
+        self._markets = entries.Markets(arrays, replay)
+        self._grid = TickGrid(self.config.tick_size)
+        # Room for every price of a side, or every working order of a participant.
+        rows = max(self.config.max_orders, self.config.max_own_orders)
+        self._table = np.zeros((rows, entries.TABLE_COLUMNS), np.int64)
+
+    def _run(self, command: int, *arguments: int) -> int:
+        return int(self._markets.run(command, *arguments, table=self._table)[0])
+
+    # -- logs ----------------------------------------------------------------------------------------------
+
+    def fills(self) -> Log:
+        """Every fill of a participant since the last call (``FILL_LOG``), in time.
+
+        Raises:
+            LogOverflowError: records were lost because a log was full. Said once; the next call returns what
+                was kept.
+        """
+        return self._drain("fills")
+
+    def orders(self) -> Log:
+        """Every order of a participant that ended since the last call (``ORDER_LOG``), in time.
+
+        Raises:
+            LogOverflowError: as `fills`.
+        """
+        return self._drain("orders")
+
+    def mids(self) -> Log:
+        """Every change of a participant's marking mid since the last call (``MID_LOG``), in time.
+
+        Raises:
+            LogOverflowError: as `fills`.
+        """
+        return self._drain("mids")
+
+    def _drain(self, kind: str) -> Log:
+        state = self._arrays.state
+        lost = int(state["lost"][0])
+        if lost:
+            state["lost"] = 0
+            raise LogOverflowError(
+                f"{lost} log records were lost: log_capacity is {self.log_capacity} between two "
+                "drains of each log; call fills(), orders() and mids() more often, or raise it"
+            )
+        name, count = _LOGS[kind]
+        log = Log(getattr(self._arrays, name)[0, : int(state[count][0])].copy())
+        state[count] = 0
+        return log
+
+    # -- the state as a value ------------------------------------------------------------------------------
+
+    def copy(self) -> Self:
+        """An independent market that continues bit for bit."""
+        twin = object.__new__(type(self))
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """As `copy`."""
+        return self.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Configuration and the arrays in use, as copies."""
+        kept = {name: getattr(self, name) for name in ("config", "seed", "log_capacity", "feed", "symbol")}
+        return {**kept, "values": checkpoint.values(self._arrays)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state from `__getstate__`."""
+        self.__dict__.update({name: value for name, value in state.items() if name != "values"})
+        self._allocate()
+        checkpoint.assign(self._arrays, state["values"])
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the market to one file, at once or not at all.
+
+        The file holds numbers and text only: loading one runs no code. A replay's recorded day is not in it.
+        """
+        header = {
+            "config": self.config,
+            "seed": self.seed,
+            "log_capacity": self.log_capacity,
+            "symbol": self.symbol,
+            "feed": checkpoint.fingerprint(self.feed),
+        }
+        checkpoint.write(path, header, checkpoint.values(self._arrays))
+
+    @classmethod
+    def load(
+        cls, path: str | PathLike[str], *, feed: ReplayFeed | str | PathLike[str] | None = None
+    ) -> Self:
+        """Read a market that `save` wrote; it continues bit for bit.
+
+        Args:
+            path: the file.
+            feed: the recorded day, if the market replays one.
+
+        Raises:
+            CheckpointError: no such file, damaged, of another version, or of another recorded day.
+        """
+        header, values = checkpoint.read(path)
+        market = object.__new__(cls)
+        market.config = build(MarketConfig, header["config"])
+        market.feed = as_feed(feed, market.config)
+        checkpoint.check_feed(path, header["feed"], market.feed)
+        market.seed, market.symbol = header["seed"], header["symbol"]
+        market.log_capacity = header["log_capacity"]
+        market._allocate()
+        checkpoint.assign(market._arrays, values, path)
+        return market
+
+
+def as_feed(feed: ReplayFeed | str | PathLike[str] | None, config: MarketConfig) -> ReplayFeed | None:
+    """A recorded day, read from its files where a path is given."""
+    if feed is None or isinstance(feed, ReplayFeed):
+        return feed
+    return ReplayFeed.from_lobster(feed, config.tick_size)

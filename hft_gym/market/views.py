@@ -1,0 +1,233 @@
+"""What a :class:`~hft_gym.market.Market` hands out: accounts, orders, counters, logs. All are values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hft_gym.market.records import (
+    EVENT_END,
+    EVENT_FILL,
+    EVENT_TOUCH,
+    EVENT_TRADE,
+    IN_FLIGHT,
+    SUBUNITS,
+    EndReason,
+)
+from hft_gym.types import OrderSide, OrderStatus, TimeInForce
+
+
+class MarketEvent(IntFlag):
+    """What ``Market.run_until_event`` can stop at; combine with ``|``.
+
+    ``FILL``: a participant was filled. ``TRADE``: anybody traded. ``TOUCH``: the best bid or ask price
+    changed. ``END``: the recorded day is over (replays only).
+    """
+
+    FILL = EVENT_FILL
+    TRADE = EVENT_TRADE
+    TOUCH = EVENT_TOUCH
+    END = EVENT_END
+
+
+@dataclass(frozen=True)
+class Account:
+    """One participant's account at one moment.
+
+    Money comes twice: exact, as integer *sub-units* (``..._units``; 10,000 to one tick·lot), and as floats in
+    ticks·lots (times the tick size: currency). ``equity = realised + unrealised - fees``, exactly in
+    sub-units. The position is marked at ``mid``, the others' mid.
+    """
+
+    participant: int
+    position: int
+    """Lots held, negative when short."""
+    cash_units: int
+    """Money received less money paid, fees included [sub-units]."""
+    fees_units: int
+    """Fees paid less rebates received [sub-units]."""
+    cost_units: int
+    """What the position cost at average cost, negative when short, before fees [sub-units]."""
+    mid2: int
+    """Best bid + best ask of the others [half-ticks]; the last one known while a side is empty."""
+    bought: int
+    sold: int
+    maker_volume: int
+    """Lots filled passively; ``bought + sold - maker_volume`` were taken."""
+
+    @property
+    def realised_units(self) -> int:
+        """Profit of closed positions at average cost, before fees [sub-units]."""
+        return self.cash_units + self.fees_units + self.cost_units
+
+    @property
+    def unrealised_units(self) -> int:
+        """Value of the position at the mid less its cost [sub-units]."""
+        return self.position * self.mid2 * (SUBUNITS // 2) - self.cost_units
+
+    @property
+    def equity_units(self) -> int:
+        """Cash and position at the mid: the net profit so far [sub-units]."""
+        return self.cash_units + self.position * self.mid2 * (SUBUNITS // 2)
+
+    @property
+    def cash(self) -> float:
+        """As ``cash_units`` [ticks·lots]."""
+        return self.cash_units / SUBUNITS
+
+    @property
+    def fees(self) -> float:
+        """As ``fees_units`` [ticks·lots]."""
+        return self.fees_units / SUBUNITS
+
+    @property
+    def realised(self) -> float:
+        """As ``realised_units`` [ticks·lots]."""
+        return self.realised_units / SUBUNITS
+
+    @property
+    def unrealised(self) -> float:
+        """As ``unrealised_units`` [ticks·lots]."""
+        return self.unrealised_units / SUBUNITS
+
+    @property
+    def equity(self) -> float:
+        """As ``equity_units`` [ticks·lots]."""
+        return self.equity_units / SUBUNITS
+
+    @property
+    def mid(self) -> float:
+        """The mid that the position is marked at [ticks]."""
+        return self.mid2 / 2
+
+
+@dataclass(frozen=True)
+class WorkingOrder:
+    """A participant's order that has not ended: on its way to the exchange (``NEW``) or in the book."""
+
+    order_id: int
+    side: OrderSide
+    price: int
+    """Ticks; ``MAX_PRICE_TICKS`` with the sign of the worst price for a market order on its way."""
+    quantity: int
+    """Lots ordered, as last modified."""
+    remaining: int
+    time_in_force: TimeInForce
+    status: OrderStatus
+    """NEW, RESTING or PARTIALLY_FILLED."""
+    time_sent: int
+    time_entry: int | None
+    """When it joined its queue [ns]; None while on its way."""
+    queue_ahead_entry: int | None
+    """Lots ahead of it then."""
+    volume_ahead: int | None
+    """Lots ahead of it now."""
+    orders_ahead: int | None
+    cancel_sent: bool
+    """A cancel is on its way."""
+
+
+def working_order(row: Any, volume: int, count: int) -> WorkingOrder:
+    """A record of the order table (``OWN``) as a value; *volume* lots and *count* orders are ahead of it."""
+    resting = row["state"] != IN_FLIGHT
+    quantity, remaining = int(row["quantity"]), int(row["remaining"])
+    status = OrderStatus.NEW
+    if resting:
+        status = OrderStatus.RESTING if remaining == quantity else OrderStatus.PARTIALLY_FILLED
+    return WorkingOrder(
+        order_id=int(row["id"]),
+        side=OrderSide(int(row["side"])),
+        price=int(row["price"]),
+        quantity=quantity,
+        remaining=remaining,
+        time_in_force=TimeInForce(int(row["time_in_force"])),
+        status=status,
+        time_sent=int(row["time_sent"]),
+        time_entry=int(row["time_entry"]) if resting else None,
+        queue_ahead_entry=int(row["queue_entry"]) if resting else None,
+        volume_ahead=volume if resting else None,
+        orders_ahead=count if resting else None,
+        cancel_sent=bool(row["cancel_sent"]),
+    )
+
+
+@dataclass(frozen=True)
+class MarketCounters:
+    """What has happened since the market opened; ``resting`` and ``parked`` are what is so now."""
+
+    messages: int
+    """Book messages: orders, cancels and changes that reached the book."""
+    trades: int
+    volume_bought: int
+    """Lots taken by buyers."""
+    volume_sold: int
+    hidden_volume: int
+    """Lots traded against hidden orders (replays only)."""
+    fees_units: int
+    """Fees collected from all participants [sub-units]."""
+    resting: int
+    """Orders in the book."""
+    parked: int
+    """Orders whose price lies beyond the ladder: kept in order, slower to reach."""
+    rejected: int
+    """Orders of the flow refused because the book was full (``max_orders``)."""
+    refused: int
+    """Participants' orders and changes that the exchange could not take: no room when they arrived."""
+    displaced: int
+    """Historic lots cancelled because participants were filled in their stead (replays only)."""
+    lost: int
+    """Log records lost since the last drain because a log was full."""
+
+
+_NAMES = {
+    "side": [s.name for s in OrderSide],
+    "time_in_force": [t.name for t in TimeInForce],
+    "end_reason": [r.name for r in EndReason],
+}
+
+
+class Log:
+    """Drained log records: a structured array with a table view.
+
+    ``log["price"]`` is a column, ``len(log)`` the number of records, ``log.records`` the array itself, of
+    ``FILL_LOG``, ``ORDER_LOG`` or ``MID_LOG`` of :mod:`hft_gym.market.records`, where columns are explained.
+    """
+
+    def __init__(self, records: NDArray[Any]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        return self.records[column]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.records)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        return np.array(self.records, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} records: {', '.join(self._columns())}>"
+
+    def _columns(self) -> list[str]:
+        return [name for name in self.records.dtype.names or () if name not in ("env", "episode", "pad")]
+
+    def to_frame(self) -> Any:
+        """The records as a pandas DataFrame; sides, times in force and end reasons by name."""
+        import pandas as pd
+
+        frame = pd.DataFrame({name: self.records[name] for name in self._columns()})
+        for name, words in _NAMES.items():
+            if name in frame:
+                frame[name] = pd.Categorical.from_codes(self.records[name].astype(np.int64), words)
+        for name in ("maker", "closing"):
+            if name in frame:
+                frame[name] = frame[name].astype(bool)
+        return frame
