@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from baselines.scales import usual_price, usual_spread
 from baselines.strategy import Strategy, View, Wish, no_quotes
 from hft_gym.config import setting, validate
 
@@ -71,10 +72,10 @@ class LiquidityTakingStrategy(Strategy):
 
     @classmethod
     def defaults(cls, env: Any) -> dict[str, Any]:
-        """A move of about a tick within a second, with the environment's limits."""
+        """A move of about a usual spread within a second, with the environment's limits."""
         config = env.config
         return {
-            "signal_threshold": 0.75 / reference_price(env),
+            "signal_threshold": 0.75 * usual_spread(env) / usual_price(env),
             "max_position": config.max_position,
             "order_size": config.order_size,
             "tick_size": config.market.tick_size,
@@ -82,16 +83,12 @@ class LiquidityTakingStrategy(Strategy):
 
     @classmethod
     def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
-        """Moves of half a tick to several, with and without the imbalance, slow and fast."""
+        """Moves of part of a spread to several, with and without the imbalance, slow and fast."""
+        spread = usual_spread(env) / usual_price(env)
         limit = env.config.max_position
         return {
-            "signal_threshold": [k / reference_price(env) for k in (0.25, 0.75, 1.25, 2.25)],
+            "signal_threshold": [k * spread for k in (0.25, 0.75, 1.25, 2.25)],
             "imbalance_threshold": [0.8, 0.95, 1.0],
             "horizon_s": [0.3, 2.0],
             "max_position": sorted({max(1, limit // 3), limit}),
         }
-
-
-def reference_price(env: Any) -> float:
-    """Level of the price in ticks."""
-    return float(getattr(env, "reference_price", env.config.market.initial_price))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from baselines.scales import usual_spread
 from baselines.strategy import Strategy, View, Wish
 from hft_gym.config import setting, validate
 
@@ -63,10 +64,13 @@ class MarketMakingStrategy(Strategy):
 
     @classmethod
     def defaults(cls, env: Any) -> dict[str, Any]:
-        """One and a half ticks wide, which joins the touch when flat, with the environment's limits."""
+        """One and a half usual spreads wide, with the environment's limits.
+
+        Where the usual spread is one tick, this joins the touch when flat.
+        """
         config = env.config
         return {
-            "spread_target": 1.5 * config.market.tick_size,
+            "spread_target": round(1.5 * usual_spread(env) * config.market.tick_size, 10),
             "skew": 2.0,
             "max_position": config.max_position,
             "order_size": config.order_size,
@@ -75,10 +79,10 @@ class MarketMakingStrategy(Strategy):
 
     @classmethod
     def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
-        """From the touch to three ticks from the mid, from no skew to a strong one."""
-        tick, limit = env.config.market.tick_size, env.config.max_position
+        """From half a usual spread to six of them, from no skew to a strong one."""
+        spread, limit = usual_spread(env) * env.config.market.tick_size, env.config.max_position
         return {
-            "spread_target": [round(k * tick, 10) for k in (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)],
+            "spread_target": [round(k * spread, 10) for k in (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)],
             "skew": [0.0, 1.0, 2.0, 4.0],
             "max_position": sorted({max(1, limit // 3), limit}),
         }

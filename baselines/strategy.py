@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.live import LiveFace
+from baselines.scales import usual_price
 from hft_gym.errors import ConfigError
 from hft_gym.types import BookSnapshot, Order, OrderSide
 
@@ -184,7 +185,7 @@ class Strategy(ABC):
             actions=actions,
             behind=np.array([float(b) for b, _ in behind]),
             options=np.array([i for _, i in behind]),
-            price=float(getattr(core, "reference_price", market.initial_price)),
+            price=usual_price(core),
             lot=int(core.config.order_size),
             tick_size=float(market.tick_size),
         )

@@ -117,6 +117,8 @@ def compare_policies(
     Raises:
         ConfigError: an unknown policy, a wrong parameter, no policies.
     """
+    if tune_settings < 0:
+        raise ConfigError(f"tune: must be at least 0 settings, got {tune_settings}")
     config = build(EnvConfig, config)
     starts = consecutive_starts(config)[:episodes] if consecutive else None
     seeds = held_out_seeds(episodes if starts is None else len(starts), seed)
@@ -150,7 +152,7 @@ def compare_policies(
         runs: list[Episodes] = []
         deterministic = dict.fromkeys(players, True)
         for name, agent in list(trained.items()):
-            deterministic[name] = actions != "stochastic"
+            deterministic[name] = actions != "stochastic" and not getattr(agent, "draws", False)
             if actions == "both":
                 twin = f"{name} (drawn)"
                 trained[twin], deterministic[twin] = _drawing(agent), False
@@ -219,6 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(CompareOptions, words, "train.compare")
     console = Console()
+    out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"out: {out} is a file; allowed is a folder, or a path where one can be made")
     comparison = compare_policies(
         options.policies,
         options.env,
@@ -234,7 +239,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         console=console,
         meta={"command": f"{program('train.compare')} {shlex.join(words)}".strip()},
     )
-    out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
     show_and_write(comparison, out, console, options.details)
 
 

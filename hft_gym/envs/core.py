@@ -104,6 +104,17 @@ class EnvCore:
         ask, _, bid, _ = self.feed.book[max(self.feed.row_at(window.start_ns), 0), 0]
         return (ask + bid) / 2.0
 
+    @property
+    def reference_spread(self) -> float:
+        """Usual spread [ticks]: 1 for a simulated market, for a replay the median of the rows before its window, or in it."""
+        window = self.window()
+        if self.feed is None or window is None:
+            return 1.0
+        first, last = self.feed.row_at(window.start_ns), self.feed.row_at(window.end_ns)
+        touch = self.feed.book[:first, 0] if first >= 1000 else self.feed.book[max(first, 0) : last, 0]
+        both = touch[(touch[:, 1] > 0) & (touch[:, 3] > 0)]
+        return float(np.median(both[:, 0] - both[:, 2])) if len(both) else 1.0
+
     def window(self) -> ReplayWindow | None:
         """The hours of the recorded day that episodes lie in; None for a simulated market."""
         if self.feed is None:

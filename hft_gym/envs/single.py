@@ -366,9 +366,9 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         return self._core.reference_price
 
     @property
-    def reference_price(self) -> float:
-        """Level of the price in ticks: what turns a fractional move into ticks. See `EnvCore`."""
-        return self._core.reference_price
+    def reference_spread(self) -> float:
+        """Usual spread in ticks: what strategies scale their distances to. See `EnvCore`."""
+        return self._core.reference_spread
 
     def drain_logs(self) -> Logs:
         """Fills, orders and mids logged since the last call, as structured arrays; see `EnvCore.drain`.

@@ -320,6 +320,11 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
         """Level of the price in ticks: what turns a fractional move into ticks. See `EnvCore`."""
         return self._core.reference_price
 
+    @property
+    def reference_spread(self) -> float:
+        """Usual spread in ticks: what strategies scale their distances to. See `EnvCore`."""
+        return self._core.reference_spread
+
     def drain_logs(self) -> Logs:
         """Fills, orders and mids logged since the last call, as structured arrays; see `EnvCore.drain`.
 
