@@ -24,16 +24,15 @@ def _cst2010() -> FlowConfig:
 
 def _default() -> FlowConfig:
     """A liquid stock: about 100 book messages a second, mostly a one- or two-tick spread, informed flow on a jumping value."""
-    limit = (5.0, 5.5, 4.0, 3.0, 2.2, 1.6, 1.1, 0.8, 0.5, 0.3)
     return FlowConfig(
-        limit_rates=limit,
+        limit_rates=(2.5, 6.0, 5.0, 3.6, 2.4, 1.6, 1.2, 0.9, 0.7, 0.5),
         cancel_rates=(0.25, 0.25, 0.2, 0.18, 0.16),
-        market_rate=1.2,
+        market_rate=2.3,
         limit_sizes=_geometric(0.5, 10),
         market_sizes=_geometric(0.5, 20),
-        jump_rate=0.3,
+        jump_rate=0.5,
         jump_sizes=(0.0, 1.0, 1.0, 0.5),
-        informed_rate=3.0,
+        informed_rate=3.3,
         informed_edge=1.0,
     )
 
