@@ -97,7 +97,7 @@ def make_curves(comparison: Comparison, points: int = 240) -> Curves:
         colour = PALETTE[i % len(PALETTE)] if size else GREY
         off = size > OFF_SCALE * usual > 0
         curves.append(Curve(row.name, colour, equity[0], equity.mean(axis=0), low, high, off))
-    shown = _shown_market(comparison)
+    shown = _shown_market(comparison, {c.name for c in curves if c.off_scale})
     price_s, price = _price(shown)
     fills = shown.episodes.fills
     own = fills[(fills["episode"] == 0) & ~fills["closing"]]
@@ -127,13 +127,13 @@ def _typical(sizes: list[float]) -> float:
     return moving[(len(moving) - 1) // 2] if moving else 0.0
 
 
-def _shown_market(comparison: Comparison) -> Row:
-    """The best agent's market; without agents the best policy that traded; else the best one's."""
+def _shown_market(comparison: Comparison, off_scale: set[str]) -> Row:
+    """The best agent's market; without agents that of the best policy that traded and is on the scale."""
     for row in comparison.rows:
         if row.kind == "agent":
             return row
     for row in comparison.rows:
-        if np.any(row.episodes.fills["episode"] == 0):
+        if row.name not in off_scale and np.any(row.episodes.fills["episode"] == 0):
             return row
     return comparison.rows[0]
 

@@ -133,7 +133,8 @@ def png(curves: Curves) -> bytes:
 
 
 def _price_plot(image: Image.Image, curves: Curves, end: float) -> None:
-    low, high = float(np.nanmin(curves.price)), float(np.nanmax(curves.price))
+    shown = np.concatenate([curves.price, curves.buys[:, 1], curves.sells[:, 1]])
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     margin = 0.06 * (high - low) + 0.5
     plot = _Plot(image, (LEFT, 74, RIGHT, 314), (0.0, end), (low - margin, high + margin))
     plot.frame(f"mid price, seed {curves.seed}, in the market of {curves.market}", "ticks")
