@@ -31,8 +31,8 @@ __all__ = ["EPISODE_KEYS", "HFTVecEnv", "make_vec_env"]
 _SAME_STEP = 2
 
 EPISODE_KEYS = ("r", "l", "t", "pnl", "fees", "volume", "inventory")
-"""Keys of ``info["episode"]``: return, decisions and seconds as Stable-Baselines3's ``Monitor`` has them; net P&L and
-fees in ticks·lots, own volume traded in lots (the close at the end included), mean absolute inventory in lots."""
+"""Keys of ``info["episode"]``: return, decisions and seconds as Stable-Baselines3's ``Monitor`` has them; net
+P&L and fees in ticks·lots, own volume traded in lots (the final close too), mean |inventory| in lots."""
 
 
 def make_vec_env(
@@ -341,7 +341,9 @@ class HFTVecEnv(VecEnv):
         """
         if method_name in ("reset", "step"):
             raise AttributeError(f"the environments of a batch cannot {method_name} one by one")
-        return [self._member(method_name, i)(*method_args, **method_kwargs) for i in self._get_indices(indices)]
+        return [
+            self._member(method_name, i)(*method_args, **method_kwargs) for i in self._get_indices(indices)
+        ]
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         """False, but for ``Monitor``: what that would add to the infos is there."""
@@ -359,7 +361,15 @@ class HFTVecEnv(VecEnv):
         return self.__dict__.copy()
 
 
-_SHARED = ("action_schema", "action_space", "config", "metadata", "observation_schema", "observation_space", "spec")
+_SHARED = (
+    "action_schema",
+    "action_space",
+    "config",
+    "metadata",
+    "observation_schema",
+    "observation_space",
+    "spec",
+)
 """Attributes of an environment that all of the batch have alike."""
 _SINGLE = ("market_time", "reference_price", "render", "render_mode")
 """Attributes of an environment that are its own."""

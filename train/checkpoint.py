@@ -1,0 +1,69 @@
+"""Everything that training needs to go on after an interruption, in one file."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecNormalize
+
+from agents.files import read_parts, write_parts
+from hft_gym.errors import CheckpointError
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+KIND, VERSION = "training checkpoint", 1
+
+
+def save_checkpoint(path: Path, model: PPO, progress: Mapping[str, Any]) -> None:
+    """Write model, optimiser, environments, normalisation, random streams and ``progress`` (JSON-able).
+
+    Call it between two rollouts: what lies in the rollout buffer is not kept.
+    """
+    normalise = model.get_vec_normalize_env()
+    if normalise is None:
+        raise CheckpointError("a checkpoint needs a model trained through VecNormalize")
+    buffer = io.BytesIO()
+    model.save(buffer)
+    state = {
+        "normalise": normalise,
+        "returns": normalise.returns,  # which VecNormalize leaves out of its pickles
+        "env": normalise.venv,
+        "torch": torch.get_rng_state(),
+        "numpy": np.random.get_state(),  # noqa: NPY002  (Stable-Baselines3 shuffles minibatches with it)
+        "python": random.getstate(),
+    }
+    parts = {"model.zip": buffer.getvalue(), "state.pkl": pickle.dumps(state, pickle.HIGHEST_PROTOCOL)}
+    write_parts(path, KIND, VERSION, {"progress": dict(progress)}, parts)
+
+
+def load_checkpoint(path: Path) -> tuple[PPO, dict[str, Any]]:
+    """The model with its environment as `save_checkpoint` found them, and the progress.
+
+    The random streams of torch, NumPy and Python are set.
+
+    Raises:
+        CheckpointError: no such file, damaged, or written by code that has changed since.
+    """
+    head, parts = read_parts(path, KIND, VERSION)
+    try:
+        state = pickle.loads(parts["state.pkl"])
+        normalise: VecNormalize = state["normalise"]
+        normalise.set_venv(state["env"])
+        normalise.returns = state["returns"]
+        model = PPO.load(io.BytesIO(parts["model.zip"]), env=normalise, device="cpu", force_reset=False)
+    except Exception as error:  # whatever other versions of the libraries or of the market make of it
+        raise CheckpointError(
+            f"{path}: cannot be continued by this version: {type(error).__name__}: {error}"
+        ) from error
+    torch.set_rng_state(state["torch"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    random.setstate(state["python"])
+    return model, head["progress"]

@@ -1,0 +1,377 @@
+"""Train a PPO agent on the native batch of markets::
+
+    python -m train.ppo --minutes 10
+    python -m train.ppo --resume runs/ppo-20250101-120000     # after an interruption
+
+In Python: `train`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hft_gym.config import build, to_dict
+from hft_gym.envs.config import EnvConfig, RewardConfig
+from hft_gym.errors import ConfigError
+from train.progress import ProgressBar
+from train.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from train.callback import Progress
+
+__all__ = ["Options", "Outcome", "compare_run", "main", "train"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a PPO agent, keep the one that does best on validation seeds, and compare it with the baselines.
+
+    Everything goes into one folder, runs/NAME: see --resume for going on with it after an interruption.
+    Training, validation and the closing comparison use disjoint seeds; of a replay disjoint hours.
+    """
+
+    name: str = ""
+    """Of the run; default: ppo-DATE-TIME."""
+    runs: Path = Path("runs")
+    """Folder that runs are in."""
+    resume: Path | None = None
+    """Go on with this run, from its last checkpoint, with its own options: only the budget (--minutes and
+    --steps), threads and what comes after training can be given anew."""
+
+    minutes: float | None = 10.0
+    """Stop after so many minutes of training (wall clock); None: no limit."""
+    steps: int | None = None
+    """Stop after so many decisions, over all environments; None: no limit. Two runs of one seed on one
+    machine are equal, bit for bit, if steps end them (--minutes None): minutes depend on its load."""
+    seed: int = 1
+    """Of the markets, the weights and all draws."""
+
+    num_envs: int = 256
+    """Markets played side by side."""
+    env_threads: int = 1
+    """Threads of the compiled step; results do not depend on it."""
+    torch_threads: int = 2
+    """Threads of torch."""
+
+    n_steps: int = 64
+    """Decisions of each market in a rollout."""
+    batch_size: int = 2048
+    """Samples in a minibatch."""
+    n_epochs: int = 4
+    """Passes over each rollout."""
+    learning_rate: float = 1e-3
+    """Of Adam, at the start."""
+    final_rate: float = 0.05
+    """Share of the learning rate that is left at the end of the budget; it falls linearly."""
+    gamma: float = 0.99
+    """Discount per decision."""
+    gae_lambda: float = 0.95
+    """Of generalised advantage estimation."""
+    clip_range: float = 0.2
+    """Of PPO's ratio."""
+    ent_coef: float = 0.0
+    """Weight of the entropy bonus at the start; it falls linearly to zero."""
+    vf_coef: float = 0.5
+    """Weight of the value's loss."""
+    max_grad_norm: float = 0.5
+    """Gradients longer than this are shortened."""
+    policy: Literal["mirror", "mlp"] = "mirror"
+    """mirror: one network that treats buying and selling as mirror images (agents.policies); mlp: the plain
+    one of Stable-Baselines3, on normalised observations, for any --env.action."""
+    net: tuple[int, ...] = (64, 64)
+    """Hidden layers."""
+    activation: Literal["tanh", "relu"] = "tanh"
+    """Of the hidden layers."""
+    no_take: float = 4.0
+    """Bias of the untrained policy against taking: e^4 to 1. Without it two of three first decisions cross
+    the spread, and all that the first million of them teaches is not to."""
+    clip_obs: float = 10.0
+    """Normalised observations are clipped here."""
+    clip_reward: float = 10.0
+    """Normalised rewards are clipped here."""
+
+    validate_every: int = 1_000_000
+    """Decisions between two validations; the agent with the best mean P&L so far is kept."""
+    validation_episodes: int = 128
+    """Episodes of a validation."""
+    validation_share: float = 0.2
+    """Of a replay: the last part of the training hours, which validation plays and training does not."""
+    checkpoint_every: float = 1.0
+    """Minutes between two checkpoints."""
+
+    compare: int = 200
+    """Held-out episodes of the closing comparison; 0: none."""
+    tune: int = 0
+    """Settings to try for each scripted baseline of the comparison, on training seeds; 0: its defaults."""
+    details: bool = True
+    """Whether the comparison prints the table of all metrics."""
+
+    env: EnvConfig = field(default_factory=lambda: EnvConfig(reward=RewardConfig(inventory=0.0)))
+    """The environment."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "num_envs",
+            "env_threads",
+            "torch_threads",
+            "n_steps",
+            "n_epochs",
+            "validation_episodes",
+        ):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("learning_rate", "checkpoint_every"):
+            _at_least(name, getattr(self, name), 0)
+        if self.minutes is None and self.steps is None:
+            raise ConfigError("minutes and steps are both None: training would never end; give one of them")
+        for name in ("minutes", "steps"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise ConfigError(f"{name}: must be above 0, got {getattr(self, name)}")
+        samples = self.num_envs * self.n_steps
+        if not 2 <= self.batch_size <= samples:
+            raise ConfigError(
+                f"batch_size: must be between 2 and num_envs * n_steps = {samples}, got {self.batch_size}"
+            )
+        if self.policy == "mirror" and self.env.action != "multi_discrete":
+            raise ConfigError(
+                f"policy: mirror needs env.action multi_discrete, got {self.env.action}; use mlp"
+            )
+        if not 0.0 < self.validation_share < 1.0:
+            raise ConfigError(f"validation_share: must be between 0 and 1, got {self.validation_share}")
+
+
+AFTER = ("minutes", "steps", "compare", "tune", "details", "torch_threads", "env_threads", "checkpoint_every")
+"""Options that may differ when a run is resumed."""
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise ConfigError(f"{name}: must be at least {least}, got {value}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training.
+
+    Attributes:
+        run: its folder.
+        options: as they were in force.
+        progress: how far it came, and the best validation.
+    """
+
+    run: RunFolder
+    options: Options
+    progress: Progress
+
+
+Report = Callable[["Progress", Mapping[str, float]], None]
+
+
+def train(
+    options: Options, report: Report | None = None, command: str = "", console: Console | None = None
+) -> Outcome:
+    """Train, or go on with ``options.resume``, until the budget is used.
+
+    Args:
+        options: what to do.
+        report: called after each rollout with the progress and mean P&L, fees, volume and inventory of the
+            latest episodes, and after each validation with its result.
+        command: for the record.
+        console: where a progress bar and the validations are shown; None: nowhere.
+
+    Returns:
+        What there is to know of it; the agent is in ``run.agent``.
+
+    Raises:
+        ConfigError: options that cannot be, or a folder that is in use.
+        CheckpointError: a run to resume that cannot be.
+    """
+    run, options = _folder(options, command)
+    try:
+        return _train(options, run, report, console)
+    finally:
+        run.close()
+
+
+def _folder(options: Options, command: str) -> tuple[RunFolder, Options]:
+    if options.resume is None:
+        name = options.name or time.strftime("ppo-%Y%m%d-%H%M%S")
+        options = replace(options, name=name)
+        return RunFolder.create(options.runs / name, to_dict(options), command), options
+    plain = to_dict(options)
+    run, asked = RunFolder.open(options.resume, command, {k: plain[k] for k in AFTER})
+    return run, build(Options, {**asked, "runs": str(options.resume.parent), "resume": str(options.resume)})
+
+
+def _train(options: Options, run: RunFolder, report: Report | None, console: Console | None) -> Outcome:
+    import torch
+
+    from train.callback import Progress, TrainingCallback, make_logger
+    from train.checkpoint import load_checkpoint
+
+    torch.set_num_threads(options.torch_threads)
+    training, validation, _ = parts(options)
+    if options.resume is not None and run.checkpoint.exists():
+        model, saved = load_checkpoint(run.checkpoint)
+        progress = Progress(**saved)
+    else:  # new, or interrupted before the first checkpoint
+        model, progress = _new_model(options, training), Progress()
+    run.cut_metrics(progress.steps)
+    model.set_logger(make_logger(run, progress.steps))
+    with ProgressBar(console) as bar:
+
+        def tell(now: Progress, means: Mapping[str, float]) -> None:
+            bar.update(now, means, callback.fraction())
+            if report is not None:
+                report(now, means)
+
+        callback = TrainingCallback(options, run, validation, progress, tell)
+        model.learn(sys.maxsize // 4, callback, reset_num_timesteps=False)
+    model.logger.close()
+    return Outcome(run, options, progress)
+
+
+def parts(options: Options) -> tuple[EnvConfig, EnvConfig, EnvConfig]:
+    """The environments of training, validation and the closing comparison.
+
+    In a simulated market they differ by their seeds alone. Of a recorded day training and validation share
+    the hours of ``replay.split="train"``, validation having the last ``validation_share`` of them; the
+    comparison has the held-out ones.
+    """
+    env = options.env
+    if env.feed is None:
+        return env, env, env
+    from hft_gym.envs.core import EnvCore
+
+    def part(**replay: Any) -> EnvConfig:
+        return replace(env, replay=replace(env.replay, **replay))
+
+    window = EnvCore(part(split="train"), 1).window()
+    assert window is not None
+    learn, check = window.split(fraction=1.0 - options.validation_share)
+    spans = [part(start=w.start_ns / 1e9, end=w.end_ns / 1e9, split="all") for w in (learn, check)]
+    return spans[0], spans[1], part(split="held-out")
+
+
+def _new_model(options: Options, config: EnvConfig) -> Any:
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.utils import set_random_seed
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    import agents
+    from agents.policies import MirrorPolicy
+
+    # Environment i has the seed s + i: blocks of seeds lest two runs share their markets.
+    first = options.seed * 1000 % 1_000_000
+    env = agents.make_vec_env(options.num_envs, config, seed=first, threads=options.env_threads, stagger=True)
+    mirrored = options.policy == "mirror"  # it scales observations itself
+    normalise = VecNormalize(
+        env,
+        gamma=options.gamma,
+        clip_obs=options.clip_obs,
+        clip_reward=options.clip_reward,
+        norm_obs=not mirrored,
+    )
+    activation = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[options.activation]
+    set_random_seed(options.seed)
+    model = PPO(
+        MirrorPolicy if mirrored else "MlpPolicy",
+        normalise,
+        n_steps=options.n_steps,
+        batch_size=options.batch_size,
+        n_epochs=options.n_epochs,
+        learning_rate=options.learning_rate,
+        gamma=options.gamma,
+        gae_lambda=options.gae_lambda,
+        clip_range=options.clip_range,
+        ent_coef=options.ent_coef,
+        vf_coef=options.vf_coef,
+        max_grad_norm=options.max_grad_norm,
+        stats_window_size=options.num_envs,
+        policy_kwargs={"net_arch": list(options.net), "activation_fn": activation},
+        seed=options.seed,
+        device="cpu",
+    )
+    if config.action == "multi_discrete":
+        with torch.no_grad():
+            if mirrored:
+                model.policy.take_net.bias[0] += 0.5 * options.no_take  # it counts twice
+            else:  # the last three logits are those of the take: none, buy, sell
+                model.policy.action_net.bias[-3] += options.no_take
+    return model
+
+
+def compare_run(outcome: Outcome, console: Console | None = None, command: str = "", name: str = "") -> Any:
+    """Play do-nothing, random, the scripted baselines and the agent in both modes on held-out episodes.
+
+    Prints the table and writes it into the run's folder; returns the `hft_gym.report.Comparison`.
+    """
+    import agents
+    from train.compare import BASELINES, compare_policies, show_and_write
+
+    options, run = outcome.options, outcome.run
+    agent = agents.load(run.agent, name=name or options.name)
+    comparison = compare_policies(
+        BASELINES,
+        parts(options)[2],
+        agents={agent.name: agent, f"{agent.name} (drawn)": agent.stochastic()},
+        episodes=options.compare,
+        tune_settings=options.tune,
+        consecutive=options.env.feed is not None,
+        console=console,
+        threads=options.env_threads,
+        meta={"command": command, "run": str(run.path), "best": outcome.progress.best},
+    )
+    show_and_write(comparison, run.comparison, console, options.details)
+    return comparison
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry of ``python -m train.ppo`` and ``hft-gym train ppo``."""
+    from rich.console import Console
+
+    from train.options import parse, program
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parse(Options, words, "train.ppo")
+    if options.resume is not None:
+        _refuse_changes(options, words)
+    console = Console()
+    command = f"{program('train.ppo')} {shlex.join(words)}".strip()
+    outcome = train(options, command=command, console=console)
+    run, best = outcome.run, outcome.progress.best
+    console.print(
+        f"{outcome.progress.steps:,} decisions in {outcome.progress.seconds:.0f} s; best validation P&L "
+        f"{best['deterministic']:+.2f} at {best['steps']:,}: {run.agent}",
+        highlight=False,
+    )
+    if outcome.options.compare:
+        compare_run(outcome, console, command)
+    console.print(f"curves: tensorboard --logdir {run.tensorboard}", highlight=False)
+
+
+def _refuse_changes(options: Options, words: Sequence[str]) -> None:
+    """A resumed run keeps its options; whoever gives others must learn that they would be ignored.
+
+    Raises:
+        ConfigError: one of ``words`` is an option that cannot be changed.
+    """
+    allowed = {"resume", *AFTER}
+    for f in fields(options):
+        flag = "--" + f.name.replace("_", "-")
+        given = any(w == flag or w.startswith((flag + "=", flag + ".", "--no-" + flag[2:])) for w in words)
+        if given and f.name not in allowed:
+            changeable = ", ".join("--" + n.replace("_", "-") for n in AFTER)
+            raise ConfigError(f"{flag} cannot be changed when a run is resumed; allowed are {changeable}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""A run's folder: what was asked, by which code, on which machine, and everything that came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hft_gym import __version__
+from hft_gym.errors import CheckpointError, ConfigError
+from hft_gym.report.writers import write_atomically
+
+__all__ = ["RunFolder", "git_state", "versions"]
+
+_LIBRARIES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3", "sb3-contrib")
+
+
+class RunFolder:
+    """``runs/NAME/``: use `create` or `open`; while it is held no other process can train in it.
+
+    ====================  ==========================================================================
+    ``config.json``       options, command, versions, git state, machine; one entry for each resume
+    ``metrics.jsonl``     one JSON object a rollout: losses, P&L, inventory, volume, fees, validation
+    ``tensorboard/``      the same for TensorBoard
+    ``agent.zip``         the agent with the best validation P&L so far (`agents.load`)
+    ``last.zip``          the agent as it stood at the last checkpoint
+    ``checkpoint.zip``    everything that training needs to go on
+    ``comparison/``       the closing comparison on held-out seeds
+    ====================  ==========================================================================
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.metrics = path / "metrics.jsonl"
+        self.tensorboard = path / "tensorboard"
+        self.agent = path / "agent.zip"
+        self.last = path / "last.zip"
+        self.checkpoint = path / "checkpoint.zip"
+        self.comparison = path / "comparison"
+        self._lock: Any = None
+
+    @classmethod
+    def create(cls, path: Path, options: Mapping[str, Any], command: str) -> RunFolder:
+        """A new run.
+
+        Raises:
+            ConfigError: there is a run in that folder already.
+        """
+        run = cls(path)
+        if run.config.exists():
+            raise ConfigError(
+                f"there is a run in {path} already: choose another --name, or go on with it: --resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        run._hold()
+        run._write({"options": dict(options), "sessions": [session(command)]})
+        return run
+
+    @classmethod
+    def open(cls, path: Path, command: str, changed: Mapping[str, Any]) -> tuple[RunFolder, dict[str, Any]]:
+        """A run to go on with, and its options with the ``changed`` ones.
+
+        Raises:
+            CheckpointError: there is no run, or its record is damaged.
+        """
+        run = cls(path)
+        try:
+            record = json.loads(run.config.read_text())
+            options = {**record["options"], **changed}
+            sessions = [*record["sessions"], session(command)]
+        except FileNotFoundError:
+            raise CheckpointError(f"there is no run in {path}: it has no config.json") from None
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{run.config}: damaged ({error})") from None
+        run._hold()
+        run._write({"options": options, "sessions": sessions})
+        return run, options
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        write_atomically(self.config, json.dumps(record, indent=1) + "\n")
+
+    def _hold(self) -> None:
+        """Take the folder for this process; the system lets go of it however the process ends."""
+        try:
+            import fcntl
+        except ModuleNotFoundError:  # Windows: no lock there
+            return
+        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise ConfigError(f"another process is training in {self.path}") from None
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def metrics_rows(self) -> list[dict[str, Any]]:
+        """What has been logged; a last line that a kill has cut is left out."""
+        rows = []
+        if self.metrics.exists():
+            for line in self.metrics.read_text().splitlines():
+                try:
+                    rows.append(json.loads(line))
+                except json.JSONDecodeError:
+                    break
+        return rows
+
+    def cut_metrics(self, steps: int) -> None:
+        """Forget what was logged after ``steps``: it will be played again from the checkpoint."""
+        kept = [row for row in self.metrics_rows() if row.get("steps", 0) <= steps]
+        write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
+        """Append a row; what is not a finite number becomes null."""
+        plain = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()}
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(plain) + "\n")
+
+
+def session(command: str) -> dict[str, Any]:
+    """By what code, on what machine and when."""
+    return {
+        "command": command,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": versions(),
+        "git": git_state(),
+        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Releases of everything that a result depends on."""
+    found = {"hft_gym": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the checkout this code runs from and the files changed since; None outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    commit, changed = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
+    return (
+        None if commit is None else {"commit": commit.strip(), "changed": (changed or "").splitlines()[:100]}
+    )
+
+
+def _git(root: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
