@@ -64,7 +64,7 @@ class FlowConfig:
         (1.0,), low=0.0, min_length=1, max_length=TABLE_SIZE, doc="weights of jump sizes 1, 2, ... ticks (either sign alike)"
     )
     informed_rate: float = setting(0.0, low=0.0, doc="arrivals of informed traders per second")
-    informed_edge: float = setting(1.0, low=0.0, doc="ticks by which a price must be wrong before informed traders take it")
+    informed_edge: float = setting(1.0, low=0.0, high=1e9, doc="ticks by which a price must be wrong before informed traders take it")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -86,7 +86,8 @@ class FlowConfig:
             "informed": self.informed_rate,
         }
         for name, rate in rates.items():
-            record[f"{name}_mean"] = 1e9 / rate if rate > 0.0 else 0.0
+            # At most three years: the longest gap, 37 times that, still fits into 64 bits.
+            record[f"{name}_mean"] = min(1e9 / rate, 1e17) if rate > 0.0 else 0.0
         record["informed_edge"] = self.informed_edge
         if theta.max() > 0.0:
             record["cancel_accept"] = np.round(theta / theta.max() * 2.0**32).astype(np.int64)

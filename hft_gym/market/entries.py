@@ -23,8 +23,8 @@ from hft_gym.market.messages import entries_per_participant, send_change, send_o
 from hft_gym.market.records import RESTING
 from hft_gym.market.replay import Replay, open_replay
 
-OPEN, SET_BOOK, ADVANCE, SEND, CHANGE, CLOSE, QUEUES, DEPTH, MID = range(9)
-"""The commands; the functions below of the same names say what they read from *argument* and *table*."""
+OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, SET_BOOK, DEPTH, QUEUES, MID = range(10)
+"""The commands; the functions below say what they read from their arguments and the table."""
 
 N_ARGUMENTS = 6
 TABLE_COLUMNS = 3
@@ -32,19 +32,22 @@ _int64: Any = np.int64  # to mypy an integer like any other
 
 
 @kernel
-def start(ex: Exchange, begin: int) -> int:
-    """OPEN the market from its key: warmed up, or in a replay at time *begin* [ns since midnight]."""
-    state = ex.state
+def open_(ex: Exchange, begin: int) -> int:
+    """OPEN the market from its key, a replay at *begin* [ns since midnight]; return the end of the warm-up."""
+    open_market(ex, ex.state["key"])
+    ex.state["muted"] = 1
     replay: Replay = ex.replay
-    state["muted"] = 1
-    open_market(ex, state["key"])
-    until = ex.param["warm_up"]
-    if replay.ops.shape[0] > 0:
-        open_replay(ex, begin)
-        until = begin
-    advance(ex, until, 0)
-    state["muted"] = 0
-    state["episode"] = 0
+    if replay.ops.shape[0] == 0:
+        return ex.param["warm_up"]
+    open_replay(ex, begin)
+    return begin
+
+
+@kernel
+def begin(ex: Exchange) -> int:
+    """BEGIN logging, after the warm-up."""
+    ex.state["muted"] = 0
+    ex.state["episode"] = 0
     if ex.param["log_mids"] != 0:
         log_mids(ex, True)
     return 0
@@ -149,29 +152,6 @@ def mid(ex: Exchange, p: int) -> int:
     return ex.account[U(p)]["mid2"]
 
 
-@kernel
-def carry_out(ex: Exchange, command: int, a: Any, table: Any) -> int:
-    """Dispatch one command with arguments *a*."""
-    if command == OPEN:
-        return start(ex, a[0])
-    if command == SET_BOOK:
-        return set_book(ex, table)
-    if command == ADVANCE:
-        return advance(ex, a[0], a[1])
-    if command == SEND:
-        return send_order(ex, a[0], a[1], a[2], a[3], a[4], a[5])
-    if command == CHANGE:
-        p = a[1] // entries_per_participant(ex) + 1
-        return _int64(send_change(ex, p, a[1], a[0], a[2], a[3], a[4]))
-    if command == CLOSE:
-        return close(ex, a[0])
-    if command == QUEUES:
-        return queues(ex, a[0], table)
-    if command == DEPTH:
-        return depth(ex, a[0], a[1], a[2], table)
-    return mid(ex, a[0])
-
-
 @entry
 def run_markets(
     lo: int, hi: int, scratch: int, command: int, arguments: Any, table: Any, result: Any,
@@ -187,7 +167,29 @@ def run_markets(
             book, fills[scratch], state[e], param[0], flow_state[e], flow[0], live[e], account[e], own[e],
             message[e], fill_log[e], order_log[e], mid_log[e], replay,
         )
-        result[e] = carry_out(ex, command, arguments[e], table)
+        a = arguments[e]
+        # Branches in place, and the event loop called in one of them only: it is inlined, and large.
+        if command == ADVANCE:
+            result[e] = advance(ex, a[0], a[1])
+        elif command == SEND:
+            result[e] = send_order(ex, a[0], a[1], a[2], a[3], a[4], a[5])
+        elif command == CHANGE:
+            p = a[1] // entries_per_participant(ex) + 1
+            result[e] = send_change(ex, p, a[1], a[0], a[2], a[3], a[4])
+        elif command == DEPTH:
+            result[e] = depth(ex, a[0], a[1], a[2], table)
+        elif command == QUEUES:
+            result[e] = queues(ex, a[0], table)
+        elif command == MID:
+            result[e] = mid(ex, a[0])
+        elif command == SET_BOOK:
+            result[e] = set_book(ex, table)
+        elif command == CLOSE:
+            result[e] = close(ex, a[0])
+        elif command == OPEN:
+            result[e] = open_(ex, a[0])
+        elif command == BEGIN:
+            result[e] = begin(ex)
 
 
 _NO_TABLE = np.zeros((0, TABLE_COLUMNS), np.int64)

@@ -18,6 +18,7 @@ from hft_gym.book.kernel import (
     BID,
     GTC,
     IOC,
+    KILLED_FOK,
     MAX_PRICE,
     Book,
     best_price,
@@ -82,7 +83,7 @@ def settle_participants(ex: Exchange, n: int, side: int, taker: int, o: int) -> 
         elif taker > 0:
             settle_account(ex.account[0], 1 - side, price, quantity, 0)
         if taker > 0:
-            participant_fill(ex, taker, side, price, quantity, False, o, ahead)
+            participant_fill(ex, taker, side, price, quantity, False, o, -1)
         elif maker > 0:
             settle_account(ex.account[0], side, price, quantity, 0)
         if maker > 0 or taker > 0:
@@ -153,7 +154,7 @@ def rest_or_end(ex: Exchange, p: int, o: int, status: int, remaining: int, slot:
             state["own_resting"] += 1
         return
     if status != ACCEPTED:
-        end_order(ex, p, o, _REJECTED)
+        end_order(ex, p, o, _EXPIRED if status == KILLED_FOK else _REJECTED)
         return
     if own["state"] == IN_FLIGHT:
         own["time_entry"] = state["time"]
@@ -171,7 +172,9 @@ def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> Non
     status, n, remaining, slot = modify(ex.book, ex.fills, own_slot, price, quantity)
     state["messages"] += 1
     if status != ACCEPTED:
+        account["refused"] += 1
         return
+    kept_place = price == own["price"] and quantity <= before
     account["open"][side] += quantity - before
     own["quantity"] += quantity - before
     own["remaining"] = quantity
@@ -185,7 +188,7 @@ def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> Non
             if fill["participant"] == 0 and fill["remaining"] == 0:
                 forget(ex, np.int64(fill["slot"]))
     settle_participants(ex, n, side, p, o)
-    if slot != own_slot or n > 0 or remaining > 0:
+    if not kept_place:
         rest_or_end(ex, p, o, status, remaining, slot)
 
 

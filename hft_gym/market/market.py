@@ -87,7 +87,8 @@ class Market(MarketState):
             raise ConfigError(f"start is {start!r}; only a replay starts at a time of day")
         self._allocate()
         self._arrays.state["key"] = self.seed
-        self._run(entries.OPEN, begin)
+        self._run(entries.ADVANCE, self._run(entries.OPEN, begin), 0)
+        self._run(entries.BEGIN)
 
     # -- the clock -----------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ ACCOUNT = np.dtype(
 )
 """One participant: cash after fees and cost of the position [sub-units]; position [lots]; fees paid; lots bought, sold, filled
 passively, and taken by side; lots of working orders by side, in flight included; working orders, those resting, and messages
-in flight; orders and cancels sent; orders refused because a table was full; others' mid, and as last logged; latency stream; lots that
+in flight; orders and cancels sent; orders and changes refused because a table or the book was full; others' mid, and as last logged; latency stream; lots that
 could not be closed at book prices."""
 
 IN_FLIGHT, RESTING = 1, 2
@@ -105,8 +105,9 @@ MESSAGE = np.dtype(
         ("price", "i8"),
         ("quantity", "i8"),
         ("participant", "u4"),
-        ("own", "u2"),
-        ("kind", "u2"),
+        ("own", "u4"),
+        ("kind", "u4"),
+        ("pad", "u4"),
     ]
 )
 """A message in flight to the exchange; messages of equal arrival are processed in the order of sending."""
@@ -144,8 +145,8 @@ FILL_LOG = np.dtype(
     ]
 )
 """One fill of a participant. ``side`` is the participant's own, ``mid2`` the others' mid just before the message that caused it,
-queue positions the lots ahead when the order joined and when this message reached it, ``order_age`` ns since it
-was sent, ``fee`` sub-units paid; ``closing`` marks the closing of the position at an episode's end."""
+queue positions the lots ahead when the order joined and when this message reached it (-1: it never rested; it was the taker), ``order_age`` ns
+since it was sent, ``fee`` sub-units paid; ``closing`` marks the closing of the position at an episode's end."""
 
 ORDER_LOG = np.dtype(
     [
