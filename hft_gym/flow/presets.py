@@ -32,7 +32,7 @@ def _default() -> FlowConfig:
         market_sizes=_geometric(0.5, 20),
         jump_rate=0.5,
         jump_sizes=(0.0, 1.0, 1.0, 0.5),
-        informed_rate=3.1,
+        informed_rate=2.7,
         informed_edge=1.0,
     )
 
