@@ -173,7 +173,7 @@ def test_consecutive_episodes_of_a_replay():
     assert (mids > 15_000).all()  # AMZN stood at about 220 dollars
     taker = compare_policies(["liquidity-taking"], short, episodes=2, consecutive=True, bootstrap=FEW)
     threshold = taker.meta["parameters"]["liquidity-taking"]["signal_threshold"]
-    assert 0.25 < threshold * 22_387.5 < 4.0  # a few ticks of this stock, not of another
+    assert threshold * 22_387.5 == pytest.approx(0.75 * 15)  # the median spread of the hours before
 
 
 class Trained(Stubborn):
