@@ -13,6 +13,7 @@ from hft_gym.data.replay import ReplayFeed
 from hft_gym.data.window import ReplayWindow
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.kernel import RESET, run_batch
+from hft_gym.envs.packed import packed
 from hft_gym.envs.records import ENV_STATE, INFO_KEYS
 from hft_gym.envs.threads import Workers
 from hft_gym.errors import ActionError, ConfigError, LogOverflowError
@@ -79,10 +80,11 @@ class EnvCore:
         self._mask = np.zeros(num_envs, np.uint8)
         self._env_param = config.compiled()
         self._no_actions = np.zeros((num_envs, 3), np.int64)
-        self._arguments = (
+        self._arguments: tuple[NDArray[Any], ...] = (
             self._keys, self._mask, self.env, self._env_param, self.obs, self.final_obs, self.reward, self.terms,
             self.terminated, self.info, self.final_info, *self.arrays.as_tuple(), *replay,
         )
+        self._kernel, self._packed = packed(run_batch, self._arguments)
         self._workers = Workers(self.threads, num_envs) if self.threads > 1 else None
 
     @property
@@ -176,8 +178,8 @@ class EnvCore:
 
     def _run(self, mode: int, actions: NDArray[np.int64]) -> int:
         if self._workers is None:
-            return int(run_batch(0, self.num_envs, 0, mode, actions, *self._arguments))
-        return self._workers.run(run_batch, mode, actions, self._arguments)
+            return self._kernel(0, self.num_envs, 0, mode, actions, *self._packed)
+        return self._workers.run(self._kernel, mode, actions, self._packed)
 
     def drain(self) -> Logs:
         """Return and forget what was logged since the last call.
