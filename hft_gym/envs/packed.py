@@ -1,8 +1,8 @@
 """Calling a kernel of many arrays with one argument: a table of their addresses and shapes.
 
-A call of a compiled function unpacks each array argument, at some 75 ns apiece; for the forty arrays of an
-environment that is more than the step itself takes. `packed` wraps a kernel so that it takes one small array of
-integers and makes the others anew from it, which costs nothing measurable.
+A call of a compiled function unpacks each array argument, at some 75 ns apiece; for the forty arrays
+of an environment that is more than the step itself takes. `packed` wraps a kernel so that it takes one small
+array of integers and makes the others anew from it, which costs nothing measurable.
 """
 
 from __future__ import annotations
