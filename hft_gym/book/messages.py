@@ -46,7 +46,7 @@ TRADE_ROW = np.dtype(
 )
 """``TRADE_DTYPE`` with the side and its padding as one little-endian integer, so that both are written."""
 
-MANY = 16_384
+MANY = 100_000
 """Above this many resting orders they no longer fit into a core's cache, and `look_ahead` pays."""
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hft_gym import MESSAGE_DTYPE, TRADE_DTYPE, CompiledOrderBook, MessageKind, OrderBook, errors
 from hft_gym.bench.stream import generate
+from hft_gym.book import compiled
 from tests.book.helpers import (
     ASK,
     BID,
@@ -130,18 +131,24 @@ def test_results_are_not_overwritten_by_later_calls(book):
     assert np.array_equal(first, kept)
 
 
+@pytest.mark.parametrize("kind", [MARKET, MODIFY])
+@pytest.mark.parametrize("few", [1, 4, 1_024])
 @pytest.mark.parametrize("rounds", [1, 5])
-def test_more_trades_than_any_guess(rounds):
+def test_more_trades_than_any_guess(rounds, few, kind, monkeypatch):
     """Orders that each take many resting ones: the trades of one call come in several parts."""
+    monkeypatch.setattr(compiled, "_FEW", few)
     makers = 60 if FEW else 3_000
     rows = []
     for k in range(rounds):
         resting = np.zeros(makers, MESSAGE_DTYPE)
         resting["order_id"], resting["side"] = k * 10_000 + np.arange(makers), ASK
         resting["price"], resting["quantity"] = 100, 1
-        rows += [resting, message(MARKET, k * 10_000 + 9_999, BID, quantity=makers)]
+        taker = k * 10_000 + 9_999
+        if kind == MODIFY:
+            rows.append(message(LIMIT, taker, BID, 1, 1))
+        rows += [resting, message(kind, taker, BID, 100, makers)]
     rows = np.concatenate(rows)
-    book = CompiledOrderBook(SYMBOL, max_orders=makers)
+    book = CompiledOrderBook(SYMBOL, max_orders=makers + 1)
     trades = book.apply(rows)
     assert np.array_equal(trades, OrderBook(SYMBOL).apply(rows))
     assert len(trades) == rounds * makers and len(book) == 0

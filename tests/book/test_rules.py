@@ -340,7 +340,7 @@ def test_r12_a_full_book_refuses_what_may_rest(new_book):
 
 
 # Plain Python warns where the volumes of parked prices, added up, wrap around; nothing reads that sum.
-@pytest.mark.filterwarnings("ignore:overflow encountered in scalar add")
+@pytest.mark.filterwarnings("ignore:overflow encountered")
 @pytest.mark.parametrize("ticks", [100, 90, -(2**40)])
 def test_r12_volume_at_one_price(book, ticks):
     largest = 2**31 - 1
@@ -359,3 +359,17 @@ def test_r12_volume_at_one_price(book, ticks):
         with pytest.raises(errors.BookFullError):
             book.modify_order(9 if ticks != 100 else 5, volume=1, price=ticks / 100)
     book.check()
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("ticks", [100, 90, -(2**40)])
+def test_r12_a_modified_order_may_use_its_own_room(book, ticks):
+    largest = 2**31 - 1
+    add(book, limit(BID, 1, 100, 9))
+    add(book, limit(BID, largest, ticks, 1), limit(BID, largest, ticks, 2))
+    book.modify_order(2, volume=10)
+    assert book.modify_order(2, volume=largest) == []
+    assert book.queue_position(2) == (largest + (ticks == 100), 1 + (ticks == 100))
+    book.modify_order(1, price=0.95)
+    assert book.modify_order(1, price=ticks / 100) == []
+    assert [order[0] for order in queue(book, BID)] == [9, 2, 1]
