@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 
 from hft_gym.bench.harness import Case, Options, Plan, Ratio, Unavailable, group
-from hft_gym.bench.rows_env import ENV_ID, _messages, _quotes, _run_steps, _step_single
+from hft_gym.bench.rows_env import ENV_ID, _close, _messages, _quotes, _run_steps, _step_single
 
 
 @group("peers", "beside lumina-lob, at equal message density")
@@ -31,16 +31,17 @@ def peers(options: Options) -> Plan:
     theirs, single = "lumina-lob, single environment", "hft_gym, single environment"
     many = f"hft_gym, batch of 256, {options.threads} threads"
     own_density = partial(_messages, ours)
+    batched = partial(_run_steps, batch, _quotes(256), 256, options.pick(1_001, 200))
     cases = [
         Case(theirs, "steps/s", partial(_step_single, peer, action, steps), lambda: density),
         Case(single, "steps/s", partial(_step_single, ours, _quotes(), steps), own_density),
-        Case(many, "env-steps/s", partial(_run_steps, batch, _quotes(256), 256, options.pick(1_001, 200))),
+        Case(many, "env-steps/s", batched, partial(_messages, batch, 256)),
     ]
     ratios = [
         Ratio("single environment against lumina-lob", single, theirs),
         Ratio("batch against lumina-lob", many, theirs),
     ]
-    return Plan(cases, ratios)
+    return Plan(cases, ratios, close=lambda: _close([ours, batch]))
 
 
 def _peer_messages(env: Any, action: Any, steps: int) -> float:
