@@ -214,3 +214,20 @@ def test_any_mixture_of_nasty_values(random, name):
     book.check()
     reference.check()
     assert state(book) == state(reference)
+
+
+@pytest.mark.parametrize("kind", [LIMIT, MARKET, MODIFY])
+def test_the_kernel_stops_where_trades_might_not_fit(kind):
+    """One message can trade with every resting order: with less room it waits, and nothing has happened."""
+    book = CompiledOrderBook(SYMBOL)
+    for number, ticks in enumerate((100, 101, 102), 1):
+        book.add_order(limit(ASK, 5, ticks, number))
+    book.add_order(limit(BID, 5, 1, 4))
+    rows = message(kind, 4 if kind == MODIFY else 5, BID, 102, 15)
+    before = state(book)
+    for room in range(4):
+        assert book._run(rows, 0, np.zeros(room, TRADE_DTYPE)) == 0
+        assert book._report["trades"][0] == 0 and book._report["outcome"][0] == 0
+    assert state(book) == before
+    assert book._run(rows, 0, np.zeros(4, TRADE_DTYPE)) == 1
+    assert book._report["trades"][0] == 3
