@@ -1,4 +1,4 @@
-"""Every command and every example of the README and of CONTRIBUTING runs.
+"""Every command and every example of the README, of CONTRIBUTING and of docs/ runs.
 
 Fenced ``console`` blocks hold commands, fenced ``python`` blocks whole scripts. What is too long, or would
 run these very tests inside themselves, is replaced by what the two tables below say: nothing is left out
@@ -14,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.data_files import shared_lobster
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md")))
+DAY = "AMZN_2012-06-21_34200000_57600000_message_5.csv"
+"""The name under which the pages speak of a LOBSTER file; the shared sample stands in for it."""
 
 COVERED = (
     (
@@ -71,7 +75,9 @@ def test_command_runs(command, tmp_path):
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_example_runs(code, python):
-    done = python(code)
+    if DAY in code:
+        code = code.replace(f'"{DAY}"', repr(str(shared_lobster("AMZN", 5))))
+    done = python("import gymnasium, hft_gym\n" + code)
     assert done.returncode == 0, done.stderr
 
 
@@ -85,4 +91,4 @@ def test_links_of_the_pages_lead_somewhere():
         if not (ROOT / page).exists():
             continue
         for target in re.findall(r"\]\(([^)#:\s]+)\)", (ROOT / page).read_text()):
-            assert (ROOT / target).exists(), f"{page} links to {target}"
+            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
