@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hft_gym._jit import U, inlined
-from hft_gym.book.kernel import ASK, BID, Book, best_price, is_empty, side_of
+from hft_gym.book.kernel import ASK, BID, Book, best_price, is_empty, price_of, side_of
 from hft_gym.flow.random import draw, sample
 from hft_gym.flow.state import CANCEL, LIMIT, MARKET, next_due, wind_cancel_clock
 
@@ -48,7 +48,7 @@ def market_order(state: Any, flow: Any, now: int) -> tuple[int, int]:
 
 @inlined
 def cancellation(book: Book, live: Any, state: Any, flow: Any) -> int:
-    """The slot of the order that the event due now cancels, 0 if it cancels none; draws the time to the next.
+    """Place in the list *live* of the order that the event due now cancels, -1 if it cancels none; draws the time to the next.
 
     Every resting order is asked at the largest cancel rate and accepts with its own rate's share (thinning).
     """
@@ -56,10 +56,9 @@ def cancellation(book: Book, live: Any, state: Any, flow: Any) -> int:
     word = draw(state["streams"], CANCEL)
     pick = np.int64(((word & _LOW) * np.uint64(state["n_live"])) >> _S32)
     slot = np.int64(live[U(pick)])
-    price = book.order[U(slot - book.head["first"])]["price"]
-    side = side_of(book, slot)
-    distance = touch(book, state, ASK) - price if side == BID else price - touch(book, state, BID)
+    price = price_of(book, slot)
+    distance = touch(book, state, ASK) - price if side_of(book, slot) == BID else price - touch(book, state, BID)
     accept = flow["cancel_accept"][U(min(max(distance, 1), 64) - 1)]
     if np.int64(word >> _S32) < accept:
-        return slot
-    return 0
+        return pick
+    return -1

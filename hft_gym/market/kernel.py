@@ -37,7 +37,7 @@ from hft_gym.flow.state import CANCEL as CANCELLATION
 from hft_gym.flow.state import INFORMED, JUMP, LIMIT, MARKET, MECHANISMS, NEVER, REPLAY, restart_cancel_clock, start_clocks
 from hft_gym.market.accounts import end_order, participant_fill, refresh_mid, settle_account, withdraw
 from hft_gym.market.exchange import Exchange
-from hft_gym.market.live import forget, mark_participants, remember
+from hft_gym.market.live import forget, mark_participants, remember, strike_off
 from hft_gym.market.messages import drop_messages, entries_per_participant, take_message
 from hft_gym.market.replay import next_operation
 from hft_gym.market.records import (
@@ -282,11 +282,11 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             tif = GTC
             side, price, quantity = poisson.limit_order(book, flow_state, flow, now)
         elif kind == CANCELLATION:
-            slot = poisson.cancellation(book, ex.live, flow_state, flow)
+            place = poisson.cancellation(book, ex.live, flow_state, flow)
             flow_state["hazard_time"] = now
-            if slot != 0:
-                remove(book, slot)
-                forget(ex, slot)
+            if place >= 0:
+                remove(book, np.int64(ex.live[U(place)]))
+                strike_off(ex, place)
                 state["messages"] += 1
         elif kind == MARKET:
             side, quantity = poisson.market_order(flow_state, flow, now)

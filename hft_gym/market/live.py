@@ -11,19 +11,25 @@ from hft_gym.market.exchange import Exchange
 
 
 @inlined
+def strike_off(ex: Exchange, place: int) -> None:
+    """Take the order at *place* off the list of live ones; the last one takes its place."""
+    book: Book = ex.book
+    n = ex.flow_state["n_live"] - 1
+    last = np.int64(ex.live[U(n)])
+    ex.live[U(place)] = last
+    book.order[U(last - book.head["first"])]["tag"] = place
+    ex.flow_state["n_live"] = n
+
+
+@inlined
 def forget(ex: Exchange, slot: int) -> None:
     """An order of the flow left the book: take it off the list of live ones (or the replay's table of handles)."""
     book: Book = ex.book
-    order, live, first = book.order, ex.live, book.head["first"]
-    tag = np.int64(order[U(slot - first)]["tag"])
+    tag = np.int64(book.order[U(slot - book.head["first"])]["tag"])
     if ex.flow_state["replaying"] != 0:
-        live[U(tag)] = 0
-        return
-    n = ex.flow_state["n_live"] - 1
-    last = np.int64(live[U(n)])
-    live[U(tag)] = last
-    order[U(last - first)]["tag"] = tag
-    ex.flow_state["n_live"] = n
+        ex.live[U(tag)] = 0
+    else:
+        strike_off(ex, tag)
 
 
 @inlined
