@@ -37,6 +37,7 @@ class CompiledOrderBook(BaseBook):
         nothing.
 
     >>> import numpy as np
+    >>> from hft_gym import MESSAGE_DTYPE, CompiledOrderBook, MessageKind, OrderSide
     >>> book = CompiledOrderBook("ABC", max_orders=1_000)
     >>> messages = np.zeros(2, MESSAGE_DTYPE)
     >>> messages["kind"] = MessageKind.LIMIT, MessageKind.MARKET
@@ -332,3 +333,14 @@ def _size(name: str, value: Any, largest: int) -> int:
     if number is None or not 1 <= number <= largest:
         raise ConfigError(f"{name} is {value!r}; allowed are whole numbers from 1 to {largest}")
     return number
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, all that a `CompiledOrderBook` runs: for any ids and for dense ones."""
+    for max_id in (None, 64):
+        book = CompiledOrderBook("WARM", max_orders=64, levels=64, max_id=max_id)
+        message = np.zeros(1, MESSAGE_DTYPE)
+        message["quantity"] = 1
+        book.apply(message)
+        book.queue_position(0)
+        book.get_snapshot()

@@ -128,9 +128,10 @@ def apply(
             if slot_at(direct, table, position) != 0:
                 outcome = DUPLICATE_ID
                 break
-            side = np.int64(message["side"])
-            time_in_force = np.int64(message["time_in_force"])
+            side: Any = np.int64(message["side"])
+            time_in_force: Any = np.int64(message["time_in_force"])
             price = message["price"]
+            participant: Any = np.int64(message["participant"])
             if kind == MARKET:
                 price = MAX_PRICE if side == BID else -MAX_PRICE
                 if time_in_force == GTC:
@@ -143,7 +144,7 @@ def apply(
                 side,
                 price,
                 message["quantity"],
-                np.int64(message["participant"]),
+                participant,
                 order_id,
                 time_in_force,
             )

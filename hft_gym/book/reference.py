@@ -56,6 +56,7 @@ class OrderBook(BaseBook):
     ``-ticks`` for bids, so that the best price of either side comes first. With n prices on a side, adding,
     cancelling and each trade cost O(log n); `queue_position` is linear in the orders at the price.
 
+    >>> from hft_gym import Order, OrderBook, OrderSide
     >>> book = OrderBook("ABC")
     >>> book.add_order(Order.create_limit_order("ABC", OrderSide.ASK, 100, 150.95))
     []
