@@ -336,7 +336,7 @@ def _size(name: str, value: Any, largest: int) -> int:
 
 
 def warm_up() -> None:
-    """Compile, or load from the cache, all that a `CompiledOrderBook` runs: for any ids and for dense ones."""
+    """Compile, or load from the cache, all that a `CompiledOrderBook` runs, with any ids and dense ones."""
     for max_id in (None, 64):
         book = CompiledOrderBook("WARM", max_orders=64, levels=64, max_id=max_id)
         message = np.zeros(1, MESSAGE_DTYPE)
