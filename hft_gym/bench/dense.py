@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from hft_gym._jit import _OPTIONS, U
 from hft_gym.bench.harness import clock
 from hft_gym.bench.stream import Stream
-from hft_gym.book.kernel import FILL, Book, allocate, clear, reduce, remove, submit
+from hft_gym.book.kernel import FILL, submit
+from hft_gym.book.ladder import Book, allocate, clear, reduce, remove
 from hft_gym.types import TRADE_DTYPE, MessageKind
 
 _int64: Any = np.int64  # to mypy an integer like any other

@@ -45,7 +45,7 @@ print(json.dumps({"gib": peak * (1 if sys.platform == "darwin" else 1024) / 2**3
 
 
 @group("start", "import, first step, memory (fresh processes)")
-def start(options: Options) -> Plan:
+def start(_: Options) -> Plan:
     """Import and first step with warm and cold kernel cache; peak memory of a batch of 4,096."""
     folder = tempfile.TemporaryDirectory(prefix="hft_gym_bench_")
     warm = {"HFT_GYM_CACHE_DIR": str(Path(folder.name) / "warm")}
@@ -85,7 +85,6 @@ def start(options: Options) -> Plan:
             once=True,
         ),
     ]
-    del options
     return Plan(cases, close=folder.cleanup)
 
 
