@@ -33,9 +33,9 @@ print("made")
 
 @pytest.mark.parametrize("how", MAKE)
 def test_fresh_process(python: Python, how: str) -> None:
-    result = python("import warnings; warnings.simplefilter('error'); " + MAKE[how] + USE)
+    result = python("import warnings; warnings.simplefilter('error'); " + MAKE[how] + USE, timeout=300)
     assert result.stdout.strip() == "made", result.stderr
-    assert result.stderr == ""
+    assert "Warning" not in result.stderr  # that it compiles, it may say
 
 
 def make_single() -> gymnasium.Env:  # type: ignore[type-arg]
