@@ -255,8 +255,8 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         Args:
             seed: episodes from here on are a function of it. None: the next episode of the last seed; if
                 there was none, fresh entropy.
-            options: ``{"start": time}``: where in the recorded day a replay starts, ns since midnight; else the
-                place is drawn from the seed.
+            options: ``{"start": time}``: where in the recorded day a replay starts, ns since midnight; else
+                the place is drawn from the seed.
 
         Returns:
             The observation, float32 of shape ``(len(observation_schema),)``, and the info.

@@ -132,8 +132,8 @@ class HFTMarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[An
                 episode of its last seed; if there was none, fresh entropy.
             options: ``{"reset_mask": mask}``, bool of shape ``(num_envs,)``: only these are reset, the others
                 keep their state and their last observation. ``{"starts": times}``, integers of shape
-                ``(num_envs,)``: for a replay, where these episodes start, in ns since midnight (-1: drawn from
-                the seed).
+                ``(num_envs,)``: for a replay, where these episodes start, in ns since midnight (-1: drawn
+                from the seed).
 
         Returns:
             Observations, float32 of shape ``(num_envs, len(observation_schema))``, and the infos of those
