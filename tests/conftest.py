@@ -36,3 +36,22 @@ def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests of tests/verify compared with exact results, as one table."""
+    rows = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "verified"
+    ]
+    if rows:
+        terminalreporter.section("verified against exact results")
+        width = max(len(row[0]) for row in rows)
+        say = terminalreporter.write_line
+        say(f"{'quantity':{width}}  {'exact':>9}  {'ours':>9}  {'deviation':>9}  allowed")
+        for quantity, exact, ours, deviation, allowed in rows:
+            say(f"{quantity:{width}}  {exact:9.4f}  {ours:9.4f}  {deviation:+9.4f}  {allowed}")
