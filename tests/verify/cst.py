@@ -1,8 +1,8 @@
 """Cont, Stoikov and Talreja (2010), Operations Research 58:549: exact probabilities, and the market's.
 
 Spread of one tick, b orders of one lot at the bid and a at the ask. At the touch, limit orders join at rate
-LAMBDA, market orders take at rate MU, and each order is cancelled at rate THETA (Table 2, i = 1). Nothing else
-matters for the first move of the mid, yet the market runs the whole preset.
+LAMBDA, market orders take at rate MU, and each order is cancelled at rate THETA (Table 2, i = 1). Nothing
+else matters for the first move of the mid, yet the market runs the whole preset.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PRINTED_TABLE_4 = np.array(
         [0.118, 0.213, 0.287, 0.346, 0.393],
     ]
 )
-"""The preprint's Table 4 (rows b, columns a), which prints one minus the transpose of what its heading says."""
+"""The preprint's Table 4 (rows b, columns a): one minus the transpose of what its heading says."""
 
 
 def queue_generator(n: int) -> NDArray[np.float64]:
@@ -69,8 +69,8 @@ def p_mid_up(n: int = 60) -> NDArray[np.float64]:
 def p_bid_filled(n: int = 60) -> NDArray[np.float64]:
     """P(own bid, last of b, is filled before the mid moves), entry [b - 1, a - 1].
 
-    The own order is never cancelled. Until it is filled the mid moves only by the ask queue emptying. With j orders up to the own one: j falls at rate
-    MU + (j - 1) THETA, and falling from 1 is the fill.
+    The own order is never cancelled; until it is filled, the mid moves only by the ask queue emptying. With
+    j orders up to the own one, j falls at rate MU + (j - 1) THETA, and falling from 1 is the fill.
     """
     ask = queue_generator(n)
     h = np.ones(n)
@@ -124,7 +124,7 @@ class Experiment:
         return up, moved
 
     def bid_filled(self, b: int, a: int, runs: int, key: int, ahead: bool = False) -> int:
-        """Runs in which the own bid, last (or *ahead*: first) of b orders, was filled before the mid moved."""
+        """Runs in which the own bid, last (*ahead*: first) of b orders, was filled before the mid moved."""
         filled = 0
         for done in range(0, runs, self.batch):
             self._start(key + done, 0 if ahead else b - 1, a)

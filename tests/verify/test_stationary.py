@@ -1,4 +1,4 @@
-"""The preset ``cst2010`` left alone: spread, profile and mid moves against an independent simulation of the book.
+"""The preset ``cst2010`` left alone: spread, profile and mid moves, against an independent simulation.
 
 See also Cont, Stoikov and Talreja (2010), section 5, for the hump of the profile.
 """
