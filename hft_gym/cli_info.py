@@ -63,22 +63,11 @@ def _compile(prune: bool = False) -> None:
 
 def _kernels() -> list[tuple[str, Callable[[], object]]]:
     """What is compiled, and the functions that compile it."""
-    from hft_gym.data.replay import warm_up
+    from hft_gym.book.compiled import warm_up as warm_books
+    from hft_gym.data.replay import warm_up as warm_replay
     from hft_gym.envs.core import warm_cache
 
-    return [
-        ("order book", _warm_books),
-        ("market and environments", warm_cache),
-        ("replay of a day", warm_up),
-    ]
-
-
-def _warm_books() -> None:
-    import numpy as np
-
-    nothing = np.zeros(0, hft_gym.MESSAGE_DTYPE)
-    for max_id in (None, 64):  # two signatures: any ids, and dense ones
-        hft_gym.CompiledOrderBook("WARM", max_orders=64, max_id=max_id).apply(nothing)
+    return [("order book", warm_books), ("market and environments", warm_cache), ("replay", warm_replay)]
 
 
 def show_envs() -> None:
