@@ -31,6 +31,7 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 from numba.core import config as numba_config
+from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.extending import intrinsic
 
@@ -43,8 +44,11 @@ PACKAGE_ROOT = Path(__file__).resolve().parent
 KERNEL_PACKAGES = ("book", "data", "flow", "market", "envs")
 """Sub-packages whose sources may be compiled into a kernel; all of them go into the cache stamp."""
 
-U = np.uint64
+U: Any = np.uint64
 """Marks an array index as unsigned, so that numba does not test for negative ones."""
+
+I64: Any = np.int64
+"""Widens a record's field before arithmetic: unsigned and signed 64-bit integers together would become a float."""
 
 _OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
@@ -92,7 +96,7 @@ def cache_folder() -> Path:
     return folder
 
 
-class _StampedLocator(_CacheLocator):  # type: ignore[misc]
+class _StampedLocator(_CacheLocator):
     def __init__(self, py_func: Any, py_file: str) -> None:
         self._py_file = py_file
         self._name = f"{py_func.__module__}.{py_func.__qualname__}"
@@ -111,18 +115,24 @@ class _StampedLocator(_CacheLocator):  # type: ignore[misc]
         return cls(py_func, py_file)
 
 
-class _StampedCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+class _StampedCacheImpl(CompileResultCacheImpl):
     _locator_classes = (_StampedLocator,)
 
 
-class _StampedCache(FunctionCache):  # type: ignore[misc]
+class _StampedCache(FunctionCache):
     """Numba's file cache with our folder; a damaged or unwritable cache means a recompilation, said aloud."""
 
     _impl_class = _StampedCacheImpl
 
+    announced = False
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
+            if found is None and not _StampedCache.announced:
+                _StampedCache.announced = True
+                print("hft_gym: compiling the market once for this version (about 20 s) ...", file=sys.stderr, flush=True)
+            return found
         except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError) as error:
             warnings.warn(f"compiled kernel cache is unreadable ({error}); compiling anew", stacklevel=2)
             return None
@@ -145,8 +155,7 @@ def _one_version(compiled: Any) -> Any:
     """
     if JIT_DISABLED:
         return compiled
-    from numba.core.types import unliteral
-
+    unliteral: Any = vars(numba_types)["unliteral"]
     original = compiled.get_call_template
 
     def get_call_template(args: Any, kws: Any) -> Any:
@@ -192,7 +201,7 @@ else:
     from llvmlite import ir
     from numba import types
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def ctz(typing_context: Any, x: Any) -> Any:
         """Number of trailing zero bits of a non-zero 64-bit word."""
 
@@ -201,7 +210,7 @@ else:
 
         return types.int64(types.uint64), codegen
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def clz(typing_context: Any, x: Any) -> Any:
         """Number of leading zero bits of a non-zero 64-bit word."""
 
@@ -219,7 +228,7 @@ if JIT_DISABLED:
 else:
     from numba.core import cgutils
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         """Ask for the cache line of ``array[index]`` (one-dimensional) without waiting; any index is harmless."""
 

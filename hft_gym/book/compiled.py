@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym._jit import entry
-from hft_gym.book import idmap, kernel, messages, refusals
+from hft_gym.book import idmap, kernel, ladder, messages, refusals
 from hft_gym.book.base import BaseBook, Entered, Fill, Resting, check_messages, outcome_status
 from hft_gym.book.inspection import check_book
 from hft_gym.errors import ConfigError, MessageError, OrderError
@@ -71,8 +71,8 @@ class CompiledOrderBook(BaseBook):
     ) -> None:
         super().__init__(symbol, tick_size)
         self.max_orders = _size("max_orders", max_orders, 2**28)
-        self.levels = (_size("levels", levels, kernel.MAX_LEVELS) + 63) // 64 * 64
-        self._arrays = kernel.allocate(1, self.levels, self.max_orders)
+        self.levels = (_size("levels", levels, ladder.MAX_LEVELS) + 63) // 64 * 64
+        self._arrays = ladder.allocate(1, self.levels, self.max_orders)
         self._direct = np.zeros(0, np.uint32)
         self._table: NDArray[np.uint64] | None = None
         if max_id is None:
@@ -309,22 +309,22 @@ class CompiledOrderBook(BaseBook):
 
 @entry
 def _ahead(head: Any, node: Any, order: Any, words: Any, slot: int) -> tuple[int, int]:
-    return kernel.queue_ahead(kernel.Book(head[0], node[0], order[0], words[0]), slot)
+    return ladder.queue_ahead(ladder.Book(head[0], node[0], order[0], words[0]), slot)
 
 
 @entry
 def _ladder_depth(head: Any, node: Any, order: Any, words: Any, side: int, found: Any) -> int:
     """Write (price, volume) of the best levels in the ladder to *found* and return how many there are."""
-    book = kernel.Book(head[0], node[0], order[0], words[0])
+    book = ladder.Book(head[0], node[0], order[0], words[0])
     levels = book.head["levels"]
     index = book.head["best"][side]
     count = 0
     while index < levels and count < found.shape[0]:
         key = book.head["base"][side] + index
-        found[count, 0] = key if side == kernel.ASK else -key
-        found[count, 1] = book.node[kernel.sentinel(book, side, index)]["quantity"]
+        found[count, 0] = key if side == ladder.ASK else -key
+        found[count, 1] = book.node[ladder.sentinel(book, side, index)]["quantity"]
         count += 1
-        index = kernel.next_level(book, side, index + 1)
+        index = ladder.next_level(book, side, index + 1)
     return count
 
 

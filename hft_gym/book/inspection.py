@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hft_gym.book.idmap import half_hash_python
-from hft_gym.book.kernel import MAX_LEVEL_VOLUME, MAX_PRICE, MAX_QUANTITY, words_per_side
+from hft_gym.book.ladder import MAX_LEVEL_VOLUME, MAX_PRICE, MAX_QUANTITY, words_per_side
 
 __all__ = ["check_book"]
 

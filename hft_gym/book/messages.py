@@ -8,22 +8,8 @@ import numpy as np
 
 from hft_gym._jit import U, entry, inlined, kernel, prefetch
 from hft_gym.book.idmap import erase, forget, likely_slot, locate, make_room, prefetch_word, put, slot_at
-from hft_gym.book.kernel import (
-    ACCEPTED,
-    BAD_QUANTITY,
-    BID,
-    GTC,
-    IOC,
-    MAX_PRICE,
-    MAX_QUANTITY,
-    POST_ONLY,
-    Book,
-    modify,
-    reduce,
-    remove,
-    side_of,
-    submit,
-)
+from hft_gym.book.kernel import ACCEPTED, BAD_QUANTITY, GTC, IOC, POST_ONLY, modify, submit
+from hft_gym.book.ladder import BID, MAX_PRICE, MAX_QUANTITY, Book, reduce, remove, side_of
 
 LIMIT, MARKET, CANCEL, REDUCE, MODIFY = 0, 1, 2, 3, 4  # MessageKind, as plain integers for numba
 

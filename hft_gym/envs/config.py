@@ -30,7 +30,9 @@ class RewardConfig:
 class ReplayConfig:
     """Which part of a recorded day episodes are taken from."""
 
-    start: str | float | None = setting(None, doc='start of the window, "HH:MM" or seconds since midnight; None: the file\'s')
+    start: str | float | None = setting(
+        None, doc='start of the window, "HH:MM" or seconds since midnight; None: the file\'s'
+    )
     end: str | float | None = setting(None, doc="end of the window; None: the file's")
     split: Literal["all", "train", "held-out"] = setting("all", doc="which part of the window")
     train_share: float = setting(2.0 / 3.0, above=0.0, below=1.0, doc="share of the window that is for training")
@@ -48,16 +50,24 @@ class EnvConfig:
     replay: ReplayConfig = setting(factory=ReplayConfig, doc="part of the recorded day")
     episode_steps: int = setting(1000, low=1, high=10**9, doc="decisions an episode")
     clock: Literal["time", "event"] = setting("time", doc="decide every step_ns, or at the next event")
-    step_ns: int = setting(100_000_000, low=1_000, high=10**12, doc="time between decisions; the time-out of the event clock [ns]")
+    step_ns: int = setting(
+        100_000_000, low=1_000, high=10**12, doc="time between decisions; the time-out of the event clock [ns]"
+    )
     events: tuple[Literal["fill", "trade", "touch"], ...] = setting(
         ("fill", "trade", "touch"), min_length=1, doc="events that end a step of the event clock"
     )
     levels: int = setting(10, low=1, high=64, doc="book levels a side in the observation")
     order_size: int = setting(1, low=1, high=10**6, doc="lots of every quote and take")
-    max_position: int = setting(10, low=1, high=10**9, doc="largest absolute position, working orders included [lots]")
-    capital: float = setting(100_000.0, above=0.0, high=1e14, doc="loss that ends the episode as bankruptcy [ticks·lots]")
-    loss_limit: float | None = setting(None, above=0.0, doc="loss that ends the episode [ticks·lots]; None: the capital")
-    volatility_decay: float = setting(0.98, low=0.0, below=1.0, doc="decay per decision of the observed volatility's average")
+    max_position: int = setting(10, low=1, high=2**24, doc="largest absolute position, working orders included [lots]")
+    capital: float = setting(
+        100_000.0, above=0.0, high=1e14, doc="loss that ends the episode as bankruptcy [ticks·lots]"
+    )
+    loss_limit: float | None = setting(
+        None, above=0.0, doc="loss that ends the episode [ticks·lots]; None: the capital"
+    )
+    volatility_decay: float = setting(
+        0.98, low=0.0, below=1.0, doc="decay per decision of the observed volatility's average"
+    )
     action: Literal["multi_discrete", "continuous", "discrete"] = setting("multi_discrete", doc="encoding of actions")
     reward: RewardConfig = setting(factory=RewardConfig, doc="weights of the reward's terms")
 

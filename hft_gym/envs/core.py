@@ -38,12 +38,14 @@ class EnvCore:
     :param config: what the environments are.
     :param num_envs: how many.
     :param threads: worker threads; any number gives the same bits.
-    :param log_capacity: fills, orders and mid changes an environment can log between two calls of :meth:`drain`; 0: no logs.
+    :param log_capacity: fills, orders and mid changes an environment can log between two calls of :meth:`drain`; 0:
+    no logs.
 
     The result arrays are reused: copy what must outlive the next call.
 
-    ``obs`` (N, columns) float32, ``reward`` (N,) float64, ``terms`` (N, 2) float64, ``terminated`` and ``truncated`` (N,) bool,
-    ``info`` (len(INFO_KEYS), N) float64, ``final_obs`` and ``final_info`` as obs and info where an episode ended in SAME_STEP mode.
+    ``obs`` (N, columns) float32, ``reward`` (N,) float64, ``terms`` (N, 2) float64, ``terminated`` and ``truncated``
+    (N,) bool, ``info`` (len(INFO_KEYS), N) float64, ``final_obs`` and ``final_info`` as obs and info where an episode
+    ended in SAME_STEP mode.
     """
 
     INFO_KEYS = INFO_KEYS
@@ -108,7 +110,8 @@ class EnvCore:
 
     @property
     def reference_spread(self) -> float:
-        """Usual spread [ticks]: 1 for a simulated market, for a replay the median of the rows before its window, or in it."""
+        """Usual spread [ticks]: 1 for a simulated market, for a replay the median of the rows before its window, or
+        in it."""
         window = self.window()
         if self.feed is None or window is None:
             return 1.0
@@ -151,7 +154,8 @@ class EnvCore:
             bad = (starts >= 0) & ((starts < low) | (starts > high))
             if self.feed is None or bad.any():
                 value = starts[0] if self.feed is None else starts[bad][0]
-                where = "this market is simulated" if self.feed is None else f"allowed are {low} to {high} ns since midnight"
+                where = f"allowed are {low} to {high} ns since midnight"
+                where = "this market is simulated" if self.feed is None else where
                 raise ConfigError(f"start of an episode is {value}; {where}")
             self.env["requested_start"] = starts
         if keys is not None:
@@ -166,14 +170,15 @@ class EnvCore:
         """One decision in every environment.
 
         :param actions: (N, 3) int64: bid quote, ask quote (0 to 7), take (0 to 2).
-        :param mode: 0: ended episodes stand still; 1: their next step starts a new one (NEXT_STEP); 2: they start anew at once,
-            leaving ``final_obs`` and ``final_info`` (SAME_STEP).
+        :param mode: 0: ended episodes stand still; 1: their next step starts a new one (NEXT_STEP); 2: they start anew
+            at once, leaving ``final_obs`` and ``final_info`` (SAME_STEP).
         :raises ActionError: an action out of range; nothing has happened.
         """
         bad = self._run(mode, actions)
         if bad >= 0:
             raise ActionError(
-                f"action {actions[bad].tolist()} of environment {bad}; allowed are bid and ask quotes 0 to 7 and take 0 to 2"
+                f"action {actions[bad].tolist()} of environment {bad}; "
+                "allowed are bid and ask quotes 0 to 7 and take 0 to 2"
             )
 
     def _run(self, mode: int, actions: NDArray[np.int64]) -> int:
@@ -191,7 +196,8 @@ class EnvCore:
         if lost:
             state["lost"] = 0
             raise LogOverflowError(
-                f"{lost} log records were lost: log_capacity is {self.log_capacity} between two drains; drain more often or raise it"
+                f"{lost} log records were lost: log_capacity is {self.log_capacity} between two drains; "
+                "drain more often or raise it"
             )
         parts = []
         for log, count in ((arrays.fill_log, "n_fills"), (arrays.order_log, "n_orders"), (arrays.mid_log, "n_mids")):

@@ -1,8 +1,9 @@
 """The environment step, compiled: decide, send, run the market, observe, reward, reset.
 
-The market's clock lags the agent's by the market-data latency: at decision time t the market stands at t minus that latency, so
-all that is observed (book, fills, acknowledgements) is of that moment, and what the agent sends at t arrives at t plus the
-entry latency. No history of snapshots is needed, and either latency may exceed the time between decisions.
+The market's clock lags the agent's by the market-data latency: at decision time t the market stands at t minus that
+latency, so all that is observed (book, fills, acknowledgements) is of that moment, and what the agent sends at t
+arrives at t plus the entry latency. No history of snapshots is needed, and either latency may exceed the time
+between decisions.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import U, entry, inlined, kernel
-from hft_gym.book.kernel import ASK, BID, IOC, GTC, MAX_PRICE, Book
+from hft_gym._jit import I64, U, entry, inlined, kernel
+from hft_gym.book.kernel import GTC, IOC
+from hft_gym.book.ladder import ASK, BID, MAX_PRICE, Book
 from hft_gym.envs.observe import AGENT, observe
 from hft_gym.flow.poisson import touch
 from hft_gym.flow.random import derive
@@ -99,7 +101,7 @@ def random_start(key: Any, first: int, last: int) -> int:
     word = derive(key, 1000) >> _S33
     # span · word would overflow 64 bits, so the high and low parts of span are scaled apart.
     high = ((span >> np.uint64(16)) * word) >> np.uint64(15)
-    return first + np.int64(high) + np.int64(((span & np.uint64(0xFFFF)) * word) >> np.uint64(31))
+    return first + I64(high) + I64(((span & np.uint64(0xFFFF)) * word) >> np.uint64(31))
 
 
 @kernel
@@ -123,7 +125,8 @@ def open_episode(ex: Exchange, env: Any, key: Any) -> None:
 
 @inlined
 def warm_up_change(env: Any, param: Any, mid2: int, elapsed: int) -> None:
-    """Fold a slice of the warm-up into the volatility: a plain mean at first, so that it does not start from nothing."""
+    """Fold a slice of the warm-up into the volatility: a plain mean at first, so that it does not start from
+    nothing."""
     n = env["step"] + 1
     weight = max(1.0 / n, 1.0 - param["volatility_decay"])
     env["variance"] += weight * (variance_rate(mid2 - env["mid2"], elapsed) - env["variance"])
@@ -169,7 +172,8 @@ def act(ex: Exchange, env: Any, param: Any, bid_option: int, ask_option: int, ta
 def finish_step(
     ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, held: int, events: int, terms: Any
 ) -> tuple[float, bool]:
-    """Mark to the market after a step of *elapsed* ns in which *held* lots were carried; return the reward and whether it ended."""
+    """Mark to the market after a step of *elapsed* ns in which *held* lots were carried; return the reward and
+    whether it ended."""
     account = ex.account[AGENT]
     env["decision_time"] = ex.state["time"] + param["data_latency"]
     env["step"] += 1
@@ -205,17 +209,17 @@ def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
 
 @entry
 def run_batch(
-    lo: int, hi: int, scratch: int, mode: int, actions: Any, keys: Any, reset_mask: Any, env: Any, env_param: Any, obs: Any,
-    final_obs: Any, reward: Any, terms: Any, terminated: Any, info: Any, final_info: Any,
+    lo: int, hi: int, scratch: int, mode: int, actions: Any, keys: Any, reset_mask: Any, env: Any, env_param: Any,
+    obs: Any, final_obs: Any, reward: Any, terms: Any, terminated: Any, info: Any, final_info: Any,
     state: Any, param: Any, flow_state: Any, flow: Any, live: Any, account: Any, own: Any, message: Any, fills: Any,
     head: Any, node: Any, order: Any, words: Any, fill_log: Any, order_log: Any, mid_log: Any,
     ops: Any, op_row_start: Any, times: Any, checkpoint_start: Any, checkpoint_orders: Any, checkpoint_rows: Any,
 ) -> int:
     """Reset or step environments lo..hi-1, with row *scratch* of the fill buffer.
 
-    Mode RESET starts an episode where *reset_mask* is 1 (from the current key's successor) or 2 (from *keys*); the other modes
-    step. Returns -1, or the first environment whose action is out of range (then nothing happened). One entry for both,
-    because each entry compiles the whole market.
+    Mode RESET starts an episode where *reset_mask* is 1 (from the current key's successor) or 2 (from *keys*); the
+    other modes step. Returns -1, or the first environment whose action is out of range (then nothing happened). One
+    entry for both, because each entry compiles the whole market.
     """
     if mode != RESET:
         for e in range(actions.shape[0]):
@@ -248,7 +252,8 @@ def run_batch(
         )
         if starting:
             open_episode(ex, agent, keys[e] if mode == RESET and reset_mask[e] == 2 else derive(agent["key"], 1))
-        # Each turn runs the market once, for a step or for a slice of the warm-up: the event loop is large and calls are dear.
+        # Each turn runs the market once, for a step or for a slice of the warm-up: the event loop is large, and calls
+        # that pass all of a market's arrays are dear.
         while True:
             before, held = state[e]["time"], account[e, AGENT]["position"]
             if starting:

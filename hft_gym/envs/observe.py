@@ -1,14 +1,13 @@
-"""What an agent sees: one row of the observation, written from the market as it stands (see ``envs.schema`` for the columns)."""
+"""What an agent sees: one row of the observation, written from the market as it stands (see ``envs.schema`` for the
+columns)."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
-from hft_gym._jit import U, inlined, kernel
-from hft_gym.book.kernel import ASK, BID, Book, key_of, next_level, queue_ahead, sentinel
+from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym.book.ladder import ASK, BID, Book, key_of, next_level, queue_ahead, sentinel
 from hft_gym.envs.records import ENV_PARAM  # noqa: F401  (named in docstrings)
 from hft_gym.market.accounts import own_volume
 from hft_gym.market.exchange import Exchange
@@ -16,6 +15,17 @@ from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS
 
 AGENT = 1
 """The agent's participant number."""
+
+
+MAX_OFFSET = 2.0**23
+MAX_LOTS = 2**24
+"""Bounds of the observation space (see :mod:`hft_gym.envs.schema`): half-ticks and lots up to here are exact in float32."""
+
+
+@inlined
+def ticks(half: int) -> float:
+    """Half-ticks as ticks, within the bounds of the observation."""
+    return min(max(0.5 * half, -MAX_OFFSET), MAX_OFFSET)
 
 
 @kernel
@@ -37,7 +47,8 @@ def own_range(own: Any, resting: int, side: int) -> tuple[int, int]:
 
 @inlined
 def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offsets: int) -> int:
-    """Write the others' best *levels* of *side*: offsets from the mid at *offsets*, sizes behind them; return the best size."""
+    """Write the others' best *levels* of *side*: offsets from the mid at *offsets*, sizes behind them; return the
+    best size."""
     book: Book = ex.book
     head, node = book.head, book.node
     depth, base = head["levels"], head["base"][side]
@@ -48,15 +59,15 @@ def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offs
     k = 0
     while k < levels and index < depth:
         key = base + index
-        volume = np.int64(node[U(sentinel(book, side, index))]["quantity"])
+        volume = I64(node[U(sentinel(book, side, index))]["quantity"])
         price = key if side == ASK else -key
         if low <= key <= high:
             volume -= own_volume(ex.own, 0, ex.own.shape[0], resting, side, price)
         if volume > 0:
             if k == 0:
                 touch = volume
-            row[U(offsets + k)] = 0.5 * (2 * price - mid2)
-            row[U(offsets + levels + k)] = min(volume, 2**24)
+            row[U(offsets + k)] = ticks(2 * price - mid2)
+            row[U(offsets + levels + k)] = min(volume, MAX_LOTS)
             k += 1
         index = next_level(book, side, index + 1)
     while k < levels:
@@ -79,13 +90,13 @@ def write_quote(ex: Exchange, env: Any, side: int, mid2: int, row: Any, column: 
     if own["state"] == 0 or own["id"] != env["quote_id"][side]:
         env["quote"][side] = -1
         return
-    row[U(column)] = 0.5 * (2 * own["price"] - mid2)
+    row[U(column)] = ticks(2 * own["price"] - mid2)
     row[U(column + 1)] = own["remaining"]
     if own["state"] == IN_FLIGHT:
         row[U(column + 2)] = -1.0
     else:
-        ahead, _ = queue_ahead(ex.book, np.int64(own["slot"]))
-        row[U(column + 2)] = min(ahead, 2**24)
+        ahead, _ = queue_ahead(ex.book, I64(own["slot"]))
+        row[U(column + 2)] = min(ahead, MAX_LOTS)
 
 
 @inlined
@@ -97,13 +108,13 @@ def observe(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, row: An
     ask_size = write_levels(ex, ASK, n, mid2, row, 2 * n)
     c = 4 * n
     total = bid_size + ask_size
-    row[U(c)] = row[U(2 * n)] - row[U(0)] if bid_size > 0 and ask_size > 0 else 0.0
+    row[U(c)] = min(row[U(2 * n)] - row[U(0)], MAX_OFFSET) if bid_size > 0 and ask_size > 0 else 0.0
     row[U(c + 1)] = (bid_size - ask_size) / total if total > 0 else 0.0
-    row[U(c + 2)] = 0.5 * (mid2 - env["mid2"])
+    row[U(c + 2)] = ticks(mid2 - env["mid2"])
     bought = state["volume"][BID] - account["taken"][BID]
     sold = state["volume"][ASK] - account["taken"][ASK]
-    row[U(c + 3)] = bought - env["volume"][BID]
-    row[U(c + 4)] = sold - env["volume"][ASK]
+    row[U(c + 3)] = min(bought - env["volume"][BID], MAX_LOTS)
+    row[U(c + 4)] = min(sold - env["volume"][ASK], MAX_LOTS)
     row[U(c + 5)] = state["trades"] - env["trades"]
     row[U(c + 6)] = elapsed * 1e-9
     row[U(c + 7)] = math.sqrt(env["variance"])

@@ -24,10 +24,10 @@ ENV_STATE = np.dtype(
         ("window", "i8", (2,)),
     ]
 )
-"""One environment: key of its current episode; time of the current decision and of the first [ns]; decisions made; 1 once the
-episode has ended; twice the equity [sub-units], the mid and the counters at the last decision; average squared mid change [ticks²/s];
-table entries (-1: none) and ids of the working quotes; where to start a replay (-1: at random) and first and last
-possible start [ns since midnight]."""
+"""One environment: key of its current episode; time of the current decision and of the first [ns]; decisions made;
+1 once the episode has ended; twice the equity [sub-units], the mid and the counters at the last decision; average
+squared mid change [ticks²/s]; table entries (-1: none) and ids of the working quotes; where to start a replay (-1:
+at random) and first and last possible start [ns since midnight]."""
 
 ENV_PARAM = np.dtype(
     [
@@ -47,5 +47,5 @@ ENV_PARAM = np.dtype(
 """An environment's parameters as the kernels read them."""
 
 INFO_KEYS = ("reward_pnl", "reward_inventory", "net_pnl", "inventory", "mid", "fees", "time", "unclosed")
-"""Rows of the info array. Weighted reward terms, net P&L and fees in ticks·lots, inventory in lots, mid in ticks, market time of
-the observation in s since the episode's start, lots that could not be closed at book prices."""
+"""Rows of the info array. Weighted reward terms, net P&L and fees in ticks·lots, inventory in lots, mid in ticks,
+market time of the observation in s since the episode's start, lots that could not be closed at book prices."""

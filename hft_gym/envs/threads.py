@@ -1,6 +1,7 @@
 """Worker threads for the batch: each runs the compiled step, which holds no GIL, over its own range of environments.
 
-Plain threads instead of numba's ``prange``: one compiled kernel serves both, nothing breaks after a fork, and no pool spins.
+Plain threads instead of numba's ``prange``: one compiled kernel serves both, nothing breaks after a fork, and no
+pool spins.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 
@@ -16,7 +18,7 @@ class Workers:
 
     def __init__(self, threads: int, num_envs: int) -> None:
         bounds = [num_envs * i // threads for i in range(threads + 1)]
-        self._ranges = list(zip(bounds[:-1], bounds[1:], strict=True))
+        self._ranges = list(pairwise(bounds))
         self._pid = -1
         self._job: tuple[Any, ...] = ()
         self._results: list[int | BaseException] = []

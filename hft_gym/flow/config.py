@@ -28,8 +28,8 @@ FLOW = np.dtype(
     ],
     align=True,
 )
-"""A flow's parameters as the kernels read them: mean times between events [ns] over both sides (0: none; cancellations: for one
-resting order, at the largest rate), laws as alias tables."""
+"""A flow's parameters as the kernels read them: mean times between events [ns] over both sides (0: none; cancellations:
+for one resting order, at the largest rate), laws as alias tables."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,27 @@ class FlowConfig:
     """Zero-intelligence order flow with distance-dependent rates, plus informed orders on a latent value.
 
     Limit orders, market orders and cancellations are those of Cont, Stoikov and Talreja (2010, Operations Research
-    58:549): the distance ``i`` of an order counts in ticks from the *opposite* best price. The latent fundamental value is a
-    compound Poisson process in ticks; informed traders arrive at a Poisson rate and take whatever is offered on the wrong
-    side of it by at least ``informed_edge`` (Glosten and Milgrom 1985), so that resting quotes suffer adverse selection.
+    58:549): the distance ``i`` of an order counts in ticks from the *opposite* best price. The latent fundamental value
+    is a compound Poisson process in ticks; informed traders arrive at a Poisson rate and take whatever is offered on
+    the wrong side of it by at least ``informed_edge`` (Glosten and Milgrom 1985), so that resting quotes suffer adverse
+    selection.
 
     Rates are per second. A rate of zero switches its mechanism off. Laws are weights of the values 1, 2, 3, ...
     (at most 64) and need not sum to 1.
     """
 
     limit_rates: tuple[float, ...] = setting(
-        (1.0,), low=0.0, min_length=1, max_length=TABLE_SIZE, doc="limit orders per second and side at distance 1, 2, ... ticks"
+        (1.0,),
+        low=0.0,
+        min_length=1,
+        max_length=TABLE_SIZE,
+        doc="limit orders per second and side at distance 1, 2, ... ticks",
     )
     cancel_rates: tuple[float, ...] = setting(
-        (0.1,), low=0.0, min_length=1, max_length=TABLE_SIZE,
+        (0.1,),
+        low=0.0,
+        min_length=1,
+        max_length=TABLE_SIZE,
         doc="cancellations per second of each resting order at distance 1, 2, ...; the last value holds beyond",
     )
     market_rate: float = setting(0.1, low=0.0, doc="market orders per second and side")
@@ -57,14 +65,24 @@ class FlowConfig:
         (1.0,), low=0.0, min_length=1, max_length=TABLE_SIZE, doc="weights of limit order sizes 1, 2, ... lots"
     )
     market_sizes: tuple[float, ...] = setting(
-        (1.0,), low=0.0, min_length=1, max_length=TABLE_SIZE, doc="weights of market and informed order sizes 1, 2, ... lots"
+        (1.0,),
+        low=0.0,
+        min_length=1,
+        max_length=TABLE_SIZE,
+        doc="weights of market and informed order sizes 1, 2, ... lots",
     )
     jump_rate: float = setting(0.0, low=0.0, doc="jumps of the fundamental value per second")
     jump_sizes: tuple[float, ...] = setting(
-        (1.0,), low=0.0, min_length=1, max_length=TABLE_SIZE, doc="weights of jump sizes 1, 2, ... ticks (either sign alike)"
+        (1.0,),
+        low=0.0,
+        min_length=1,
+        max_length=TABLE_SIZE,
+        doc="weights of jump sizes 1, 2, ... ticks (either sign alike)",
     )
     informed_rate: float = setting(0.0, low=0.0, doc="arrivals of informed traders per second")
-    informed_edge: float = setting(1.0, low=0.0, high=1e9, doc="ticks by which a price must be wrong before informed traders take it")
+    informed_edge: float = setting(
+        1.0, low=0.0, high=1e9, doc="ticks by which a price must be wrong before informed traders take it"
+    )
 
     def __post_init__(self) -> None:
         validate(self)

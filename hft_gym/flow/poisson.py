@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import U, inlined
-from hft_gym.book.kernel import ASK, BID, Book, best_price, is_empty, price_of, side_of
+from hft_gym._jit import I64, U, inlined
+from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, price_of, side_of
 from hft_gym.flow.random import draw, sample
 from hft_gym.flow.state import CANCEL, LIMIT, MARKET, next_due, wind_cancel_clock
 
@@ -28,10 +28,10 @@ def touch(book: Book, state: Any, side: int) -> int:
 def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, int]:
     """Side, price and quantity of the limit order due now; draws the time of the next."""
     word = next_due(state, LIMIT, now, flow["limit_mean"])
-    side = np.int64(word & _ONE)
+    side = I64(word & _ONE)
     word = draw(state["streams"], LIMIT)
-    distance = sample(flow["distance"], np.int64(word & _LOW))
-    quantity = sample(flow["limit_size"], np.int64(word >> _S32))
+    distance = sample(flow["distance"], I64(word & _LOW))
+    quantity = sample(flow["limit_size"], I64(word >> _S32))
     if side == BID:
         return side, touch(book, state, ASK) - distance, quantity
     return side, touch(book, state, BID) + distance, quantity
@@ -41,24 +41,25 @@ def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, 
 def market_order(state: Any, flow: Any, now: int) -> tuple[int, int]:
     """Side and quantity of the market order due now; draws the time of the next."""
     word = next_due(state, MARKET, now, flow["market_mean"])
-    side = np.int64(word & _ONE)
+    side = I64(word & _ONE)
     word = draw(state["streams"], MARKET)
-    return side, sample(flow["market_size"], np.int64(word & _LOW))
+    return side, sample(flow["market_size"], I64(word & _LOW))
 
 
 @inlined
 def cancellation(book: Book, live: Any, state: Any, flow: Any) -> int:
-    """Place in the list *live* of the order that the event due now cancels, -1 if it cancels none; draws the time to the next.
+    """Place in the list *live* of the order that the event due now cancels, -1 if it cancels none; draws the time
+    to the next.
 
     Every resting order is asked at the largest cancel rate and accepts with its own rate's share (thinning).
     """
     wind_cancel_clock(state, flow)
     word = draw(state["streams"], CANCEL)
-    pick = np.int64(((word & _LOW) * np.uint64(state["n_live"])) >> _S32)
-    slot = np.int64(live[U(pick)])
+    pick = I64(((word & _LOW) * np.uint64(state["n_live"])) >> _S32)
+    slot = I64(live[U(pick)])
     price = price_of(book, slot)
     distance = touch(book, state, ASK) - price if side_of(book, slot) == BID else price - touch(book, state, BID)
     accept = flow["cancel_accept"][U(min(max(distance, 1), 64) - 1)]
-    if np.int64(word >> _S32) < accept:
+    if I64(word >> _S32) < accept:
         return pick
     return -1

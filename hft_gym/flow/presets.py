@@ -1,4 +1,5 @@
-"""Named parameter tables. A new preset is one entry here (or a :class:`FlowConfig` of your own); units are per second."""
+"""Named parameter tables. A new preset is one entry here (or a :class:`FlowConfig` of your own); units are per
+second."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ def _geometric(p: float, n: int) -> tuple[float, ...]:
 
 
 def _cst2010() -> FlowConfig:
-    """Cont, Stoikov and Talreja (2010), Table 2 (Sky Perfect Communications), per minute there; power law beyond 5 ticks."""
+    """Cont, Stoikov and Talreja (2010), Table 2 (Sky Perfect Communications), per minute there; power law beyond 5
+    ticks."""
     limit = (1.85, 1.51, 1.09, 0.88, 0.77, *(1.92 * i**-0.52 for i in range(6, 65)))
     cancel = (0.71, 0.81, 0.68, 0.56, 0.47)
     return FlowConfig(
@@ -23,7 +25,8 @@ def _cst2010() -> FlowConfig:
 
 
 def _default() -> FlowConfig:
-    """A liquid stock: about 100 book messages a second, mostly a one- or two-tick spread, informed flow on a jumping value."""
+    """A liquid stock: about 100 book messages a second, mostly a one- or two-tick spread, informed flow on a
+    jumping value."""
     return FlowConfig(
         limit_rates=(2.5, 6.0, 5.0, 3.6, 2.4, 1.6, 1.2, 0.9, 0.7, 0.5),
         cancel_rates=(0.25, 0.25, 0.2, 0.18, 0.16),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import U, clz, inlined
+from hft_gym._jit import I64, U, clz, inlined
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -67,7 +67,7 @@ def exponential(word: Any) -> float:
     shift = clz(x)
     y = x << np.uint64(shift)
     i = (y >> _S55) & _LOW_BYTE
-    r = np.float64(np.int64(y >> _S11)) * _TO_MANTISSA * _RECIPROCAL[i] - 1.0
+    r = np.float64(I64(y >> _S11)) * _TO_MANTISSA * _RECIPROCAL[i] - 1.0
     w = r * r
     return (shift - 10) * _LN2 - _LOG[i] - ((r - 0.5 * w) + w * (r * (1.0 / 3.0) - 0.25 * w))
 
@@ -82,13 +82,14 @@ ALIAS = np.dtype([("threshold", "u4", (TABLE_SIZE,)), ("alias", "u4", (TABLE_SIZ
 def sample(table: Any, bits: int) -> int:
     """Draw from 1..64 by *table* (an :data:`ALIAS` record) with 32 random *bits*."""
     column = bits & 63
-    if (bits >> 6) < np.int64(table["threshold"][U(column)]):
+    if (bits >> 6) < I64(table["threshold"][U(column)]):
         return column + 1
-    return np.int64(table["alias"][U(column)])
+    return I64(table["alias"][U(column)])
 
 
 def fill_alias_table(table: Any, weights: Any) -> None:
-    """Write Walker's alias table of the law proportional to *weights* (1..64 values >= 0, index 0 meaning 1) to *table*."""
+    """Write Walker's alias table of the law proportional to *weights* (1..64 values >= 0, index 0 meaning 1) to
+    *table*."""
     w = np.zeros(TABLE_SIZE)
     w[: len(weights)] = weights
     p = w / w.sum() * TABLE_SIZE

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import inlined
+from hft_gym._jit import I64, inlined
 from hft_gym.flow.random import derive, draw, exponential
 
 LIMIT, MARKET, CANCEL, JUMP, INFORMED, REPLAY = range(6)
@@ -38,18 +38,19 @@ FLOW_STATE = np.dtype(
     ],
     align=True,
 )
-"""Per market: stream states; next event time of each mechanism [ns], and the unit-mean gap drawn for the one after, ahead of its
-use so that no event waits for a logarithm; last known best bid and ask [ticks]; what is left
-of the cancellation clock [ns·orders] and when that was so [ns]; fundamental value [ticks]; resting orders of the
-flow; orders refused because the pool was full; the replay's next operation; lots displaced in a replay; 1 in a replay,
+"""Per market: stream states; next event time of each mechanism [ns], and the unit-mean gap drawn for the one after,
+ahead of its use so that no event waits for a logarithm; last known best bid and ask [ticks]; what is left of the
+cancellation clock [ns·orders] and when that was so [ns]; fundamental value [ticks]; resting orders of the flow;
+orders refused because the pool was full; the replay's next operation; lots displaced in a replay; 1 in a replay,
 whose orders are found by handle instead of by position in the list of live ones."""
 
 
 @inlined
 def next_due(state: Any, k: int, now: int, mean: float) -> Any:
-    """Set mechanism *k*'s next event, *mean* ns apart on average; return the word drawn, whose low 11 bits are unused."""
+    """Set mechanism *k*'s next event, *mean* ns apart on average; return the word drawn, whose low 11 bits are
+    unused."""
     word = draw(state["streams"], k)
-    state["due"][k] = now + 1 + np.int64(state["gap"][k] * mean)
+    state["due"][k] = now + 1 + I64(state["gap"][k] * mean)
     state["gap"][k] = exponential(word)
     return word
 
@@ -91,4 +92,4 @@ def restart_cancel_clock(state: Any, flow: Any, now: int, n_before: int) -> None
     state["hazard"] = left
     state["hazard_time"] = now
     n = state["n_live"]
-    state["due"][CANCEL] = now + 1 + np.int64(left / n) if n > 0 else NEVER
+    state["due"][CANCEL] = now + 1 + I64(left / n) if n > 0 else NEVER

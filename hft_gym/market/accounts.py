@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from hft_gym._jit import U, inlined, kernel
-from hft_gym.book.kernel import ASK, BID, Book, key_of, next_level, sentinel, take_out
+from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym.book.ladder import ASK, BID, Book, key_of, next_level, sentinel, take_out
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS, EndReason
 
@@ -31,7 +29,8 @@ def fee_of(param: Any, price: int, quantity: int, is_maker: bool) -> int:
 
 @kernel
 def settle_account(account: Any, side: int, price: int, quantity: int, fee: int) -> None:
-    """Book a fill of *quantity* on *side* at *price*: cash, position, fees and the cost of the position (average cost)."""
+    """Book a fill of *quantity* on *side* at *price*: cash, position, fees and the cost of the position (average
+    cost)."""
     sign = 1 if side == BID else -1
     value = price * quantity * SUBUNITS
     position, cost = account["position"], account["cost"]
@@ -76,19 +75,19 @@ def others_best_beside(book: Book, own: Any, lo: int, hi: int, resting: int, p: 
     while index < levels:
         key = base + index
         price = key if side == ASK else -key
-        volume = np.int64(node[U(sentinel(book, side, index))]["quantity"])
+        volume = I64(node[U(sentinel(book, side, index))]["quantity"])
         if volume > own_volume(own, lo, hi, resting, side, price):
             return key
         index = next_level(book, side, index + 1)
     best = NO_KEY
     if head["parked"][side] > 0:
         level = sentinel(book, side, levels)
-        slot = np.int64(node[U(level)]["next"])
+        slot = I64(node[U(level)]["next"])
         while slot != level:
             record = book.order[U(slot - head["first"])]
             if record["participant"] != p:
                 best = min(best, key_of(side, record["price"]))
-            slot = np.int64(node[U(slot)]["next"])
+            slot = I64(node[U(slot)]["next"])
     return best
 
 
@@ -106,7 +105,8 @@ def others_best(ex: Exchange, p: int, side: int) -> int:
 
 @kernel
 def refresh_mid(ex: Exchange, p: int) -> int:
-    """Update and return the mid that *p* is marked at: others' best bid + ask [half-ticks], kept while a side is empty."""
+    """Update and return the mid that *p* is marked at: others' best bid + ask [half-ticks], kept while a side is
+    empty."""
     account = ex.account[U(p)]
     bid, ask = others_best(ex, p, BID), others_best(ex, p, ASK)
     if bid != NO_KEY and ask != NO_KEY:
@@ -211,7 +211,7 @@ def withdraw(ex: Exchange, p: int, o: int, reason: int) -> None:
     """Take the working order in entry *o* of *p* out of the book (if it rests there) and end it."""
     own = ex.own[U(o)]
     if own["state"] == RESTING:
-        take_out(ex.book, np.int64(own["slot"]))
+        take_out(ex.book, I64(own["slot"]))
         ex.state["messages"] += 1
     if own["state"] == RESTING or own["state"] == IN_FLIGHT:
         end_order(ex, p, o, reason)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym.book import kernel as book_kernel
+from hft_gym.book import ladder
+from hft_gym.book.kernel import FILL
 from hft_gym.data.ops import CHECKPOINT_DTYPE, REPLAY_DTYPE
 from hft_gym.flow.state import FLOW_STATE
 from hft_gym.market.config import MarketConfig
@@ -21,7 +22,8 @@ Array = NDArray[Any]
 class MarketArrays:
     """The arrays of N markets, in the order in which the kernels take them.
 
-    The first axis is the market, except for ``param``, ``flow`` (one record for all) and ``fills`` (one scratch row a thread).
+    The first axis is the market, except for ``param``, ``flow`` (one record for all) and ``fills`` (one scratch row
+    a thread).
     """
 
     state: Array
@@ -76,8 +78,8 @@ def allocate(config: MarketConfig, n: int, threads: int = 1, log_capacity: int =
         np.zeros((n, people + 1), ACCOUNT),
         np.zeros((n, max(people, 1) * config.max_own_orders), OWN),
         np.zeros((n, config.max_messages), MESSAGE),
-        np.zeros((threads, config.max_orders), book_kernel.FILL),
-        *book_kernel.allocate(n, config.levels, config.max_orders),
+        np.zeros((threads, config.max_orders), FILL),
+        *ladder.allocate(n, config.levels, config.max_orders),
         np.zeros((n, room), FILL_LOG),
         np.zeros((n, room), ORDER_LOG),
         np.zeros((n, room), MID_LOG),

@@ -16,13 +16,17 @@ from hft_gym.market.records import MARKET_PARAM, SUBUNITS
 
 @dataclass(frozen=True)
 class LatencyConfig:
-    """How long messages travel. Each may exceed the decision interval; orders and cancels of one order stay in sequence."""
+    """How long messages travel. Each may exceed the decision interval; messages of one order stay in sequence."""
 
     order_ns: int = setting(1_000_000, low=0, high=10**12, doc="new orders to the exchange, constant part [ns]")
     order_jitter_ns: int = setting(200_000, low=0, high=10**12, doc="mean of the exponential random part [ns]")
-    cancel_ns: int = setting(1_000_000, low=0, high=10**12, doc="cancels and changes to the exchange, constant part [ns]")
+    cancel_ns: int = setting(
+        1_000_000, low=0, high=10**12, doc="cancels and changes to the exchange, constant part [ns]"
+    )
     cancel_jitter_ns: int = setting(200_000, low=0, high=10**12, doc="mean of the exponential random part [ns]")
-    market_data_ns: int = setting(500_000, low=0, high=10**12, doc="book, fills and acknowledgements to the participant [ns]")
+    market_data_ns: int = setting(
+        500_000, low=0, high=10**12, doc="book, fills and acknowledgements to the participant [ns]"
+    )
 
     def __post_init__(self) -> None:
         validate(self)

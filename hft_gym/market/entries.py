@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym._jit import U, entry, kernel
-from hft_gym.book.kernel import ASK, BID, Book, clear_book, key_of, next_level, queue_ahead, rest, sentinel
+from hft_gym.book.ladder import ASK, BID, Book, clear_book, key_of, next_level, queue_ahead, rest, sentinel
 from hft_gym.flow.state import restart_cancel_clock
 from hft_gym.market.accounts import NO_KEY, others_best, own_volume, refresh_mid
 from hft_gym.market.arrays import MarketArrays, no_replay

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hft_gym.book.kernel import Book
+from hft_gym.book.ladder import Book
 
 
 class Exchange(NamedTuple):
-    """The book, the flow's and the participants' state, and the logs of one market (see :mod:`hft_gym.market.records`)."""
+    """The book, the flow's and the participants' state, and the logs of one market (see
+    :mod:`hft_gym.market.records`)."""
 
     book: Book
     fills: Any

@@ -1,8 +1,8 @@
 """The market's event loop: the mechanisms of the flow and the participants' messages, one book, one clock.
 
-:func:`advance` is the loop. Each turn finds the earliest event, turns it into at most one order or one cancellation, and hands
-it to the book; :func:`enter` does what follows from the fills. The common case (flow meets flow) is inlined, whatever
-concerns a participant lives in functions of its own.
+:func:`advance` is the loop. Each turn finds the earliest event, turns it into at most one order or one
+cancellation, and hands it to the book; :func:`enter` does what follows from the fills. The common case (flow meets
+flow) is inlined, whatever concerns a participant lives in functions of its own.
 """
 
 from __future__ import annotations
@@ -11,35 +11,39 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import U, inlined, kernel
-from hft_gym.book.kernel import (
-    ACCEPTED,
+from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym.book.kernel import ACCEPTED, GTC, IOC, KILLED_FOK, modify, submit
+from hft_gym.book.ladder import (
     ASK,
     BID,
-    GTC,
-    IOC,
-    KILLED_FOK,
     MAX_PRICE,
     Book,
     best_price,
     clear_book,
     is_empty,
     key_of,
-    modify,
     queue_ahead,
     remove,
     rest,
-    submit,
 )
 from hft_gym.flow import informed, poisson
 from hft_gym.flow.random import derive, draw, sample
 from hft_gym.flow.state import CANCEL as CANCELLATION
-from hft_gym.flow.state import INFORMED, JUMP, LIMIT, MARKET, MECHANISMS, NEVER, REPLAY, restart_cancel_clock, start_clocks
+from hft_gym.flow.state import (
+    INFORMED,
+    JUMP,
+    LIMIT,
+    MARKET,
+    MECHANISMS,
+    NEVER,
+    REPLAY,
+    restart_cancel_clock,
+    start_clocks,
+)
 from hft_gym.market.accounts import end_order, participant_fill, refresh_mid, settle_account, withdraw
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.live import forget, mark_participants, remember, strike_off
 from hft_gym.market.messages import drop_messages, entries_per_participant, take_message
-from hft_gym.market.replay import next_operation
 from hft_gym.market.records import (
     CANCEL,
     EVENT_FILL,
@@ -50,6 +54,7 @@ from hft_gym.market.records import (
     RESTING,
     EndReason,
 )
+from hft_gym.market.replay import next_operation
 
 _FILLED = int(EndReason.FILLED)
 _CANCELLED = int(EndReason.CANCELLED)
@@ -65,16 +70,17 @@ ARRIVAL = MECHANISMS
 
 @kernel
 def settle_participants(ex: Exchange, n: int, side: int, taker: int, o: int) -> None:
-    """Book the first *n* fills of a message by *taker* (table entry *o*) on *side* wherever a participant is involved."""
+    """Book the first *n* fills of a message by *taker* (table entry *o*) on *side* wherever a participant is
+    involved."""
     ahead, price = 0, 0
     for i in range(n):
         fill = ex.fills[U(i)]
-        maker, quantity = np.int64(fill["participant"]), fill["quantity"]
+        maker, quantity = I64(fill["participant"]), fill["quantity"]
         if fill["price"] != price:
             ahead, price = 0, fill["price"]
         entry = -1
         if maker > 0:
-            entry = np.int64(ex.book.order[U(np.int64(fill["slot"]) - ex.book.head["first"])]["tag"])
+            entry = I64(ex.book.order[U(I64(fill["slot"]) - ex.book.head["first"])]["tag"])
         if quantity == 0:
             end_order(ex, maker, entry, _SELF_TRADE)
             continue
@@ -119,7 +125,7 @@ def enter(ex: Exchange, side: int, price: int, quantity: int, tif: int, taker: i
                 state["trades"] += 1
                 state["events"] |= EVENT_TRADE
                 if fill["participant"] == 0 and fill["remaining"] == 0:
-                    forget(ex, np.int64(fill["slot"]))
+                    forget(ex, I64(fill["slot"]))
         state["volume"][side] += traded
         if concerned:
             settle_participants(ex, n, side, taker, o)
@@ -165,10 +171,10 @@ def rest_or_end(ex: Exchange, p: int, o: int, status: int, remaining: int, slot:
 def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> None:
     """A modification reached the resting order in entry *o* of *p*; it may trade at its new price (rule of MODIFY)."""
     own, account, state = ex.own[U(o)], ex.account[U(p)], ex.state
-    side = np.int64(own["side"])
+    side = I64(own["side"])
     mark_participants(ex, p)
     before = own["remaining"]
-    own_slot = np.int64(own["slot"])
+    own_slot = I64(own["slot"])
     status, n, remaining, slot = modify(ex.book, ex.fills, own_slot, price, quantity)
     state["messages"] += 1
     if status != ACCEPTED:
@@ -186,7 +192,7 @@ def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> Non
             state["volume"][side] += fill["quantity"]
             state["events"] |= EVENT_TRADE
             if fill["participant"] == 0 and fill["remaining"] == 0:
-                forget(ex, np.int64(fill["slot"]))
+                forget(ex, I64(fill["slot"]))
     settle_participants(ex, n, side, p, o)
     if not kept_place:
         rest_or_end(ex, p, o, status, remaining, slot)
@@ -196,7 +202,7 @@ def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> Non
 def arrive(ex: Exchange) -> int:
     """The next message reaches the exchange; return the table entry of a new order to enter, -1 if it was handled."""
     message = ex.message[U(take_message(ex))]
-    p, o = np.int64(message["participant"]), np.int64(message["own"])
+    p, o = I64(message["participant"]), I64(message["own"])
     own = ex.own[U(o)]
     if own["state"] == 0 or own["id"] != message["order_id"]:
         return -1
@@ -285,7 +291,7 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             place = poisson.cancellation(book, ex.live, flow_state, flow)
             flow_state["hazard_time"] = now
             if place >= 0:
-                remove(book, np.int64(ex.live[U(place)]))
+                remove(book, I64(ex.live[U(place)]))
                 strike_off(ex, place)
                 state["messages"] += 1
         elif kind == MARKET:
@@ -303,8 +309,8 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             if o >= 0:
                 own = ex.own[U(o)]
                 taker = 1 + o // entries_per_participant(ex)
-                side, price, quantity = np.int64(own["side"]), own["price"], own["quantity"]
-                tif = np.int64(own["time_in_force"])
+                side, price, quantity = I64(own["side"]), own["price"], own["quantity"]
+                tif = I64(own["time_in_force"])
         if quantity > 0:
             enter(ex, side, price, quantity, tif, taker, o, handle)
         if flow_state["n_live"] != n_before or kind == CANCELLATION:
@@ -359,7 +365,7 @@ def open_market(ex: Exchange, key: Any) -> None:
         for side in range(2):
             word = draw(streams, 0)
             at = price + (distance if side == ASK else -distance)
-            for size in (sample(flow["limit_size"], np.int64(word & _LOW)), sample(flow["limit_size"], np.int64(word >> _S32))):
+            for size in (sample(flow["limit_size"], I64(word & _LOW)), sample(flow["limit_size"], I64(word >> _S32))):
                 remember(ex, rest(ex.book, side, at, size, 0, 0), -1)
     restart_cancel_clock(flow_state, flow, 0, 0)
 

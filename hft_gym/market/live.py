@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from hft_gym._jit import U, inlined, kernel
-from hft_gym.book.kernel import Book
+from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym.book.ladder import Book
 from hft_gym.market.accounts import refresh_mid
 from hft_gym.market.exchange import Exchange
 
@@ -15,7 +13,7 @@ def strike_off(ex: Exchange, place: int) -> None:
     """Take the order at *place* off the list of live ones; the last one takes its place."""
     book: Book = ex.book
     n = ex.flow_state["n_live"] - 1
-    last = np.int64(ex.live[U(n)])
+    last = I64(ex.live[U(n)])
     ex.live[U(place)] = last
     book.order[U(last - book.head["first"])]["tag"] = place
     ex.flow_state["n_live"] = n
@@ -25,7 +23,7 @@ def strike_off(ex: Exchange, place: int) -> None:
 def forget(ex: Exchange, slot: int) -> None:
     """An order of the flow left the book: take it off the list of live ones (or the replay's table of handles)."""
     book: Book = ex.book
-    tag = np.int64(book.order[U(slot - book.head["first"])]["tag"])
+    tag = I64(book.order[U(slot - book.head["first"])]["tag"])
     if ex.flow_state["replaying"] != 0:
         ex.live[U(tag)] = 0
     else:

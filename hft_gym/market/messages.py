@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from hft_gym._jit import U, inlined, kernel
+from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.flow.random import draw, exponential
 from hft_gym.flow.state import NEVER
 from hft_gym.market.exchange import Exchange
@@ -23,7 +21,7 @@ def entries_per_participant(ex: Exchange) -> int:
 def latency(account: Any, constant: int, jitter: int) -> int:
     """One latency of a participant [ns]: *constant* plus an exponential part of mean *jitter*; always one draw."""
     word = draw(account["stream"], 0)
-    return constant + np.int64(exponential(word) * jitter)
+    return constant + I64(exponential(word) * jitter)
 
 
 @kernel
@@ -51,7 +49,8 @@ def enqueue(ex: Exchange, p: int, kind: int, o: int, arrival: int, price: int, q
 
 @kernel
 def send_order(ex: Exchange, p: int, side: int, price: int, quantity: int, time_in_force: int, now: int) -> int:
-    """Send a new order of participant *p* at time *now* [ns]; return its table entry, -1 if a table is full (counted)."""
+    """Send a new order of participant *p* at time *now* [ns]; return its table entry, -1 if a table is full
+    (counted)."""
     account = ex.account[U(p)]
     per = entries_per_participant(ex)
     o = (p - 1) * per
@@ -86,7 +85,8 @@ def send_order(ex: Exchange, p: int, side: int, price: int, quantity: int, time_
 
 @kernel
 def send_change(ex: Exchange, p: int, o: int, kind: int, price: int, quantity: int, now: int) -> bool:
-    """Send a cancel or modification of the working order in entry *o*; it never overtakes the order's earlier messages."""
+    """Send a cancel or modification of the working order in entry *o*; it never overtakes the order's earlier
+    messages."""
     account, own = ex.account[U(p)], ex.own[U(o)]
     if own["cancel_sent"] != 0:
         return True
@@ -118,7 +118,7 @@ def take_message(ex: Exchange) -> int:
     for i in range(n - 1):
         earliest = min(earliest, message[U(i)]["arrival"])
     state["next_arrival"] = earliest
-    ex.account[U(np.int64(message[U(n - 1)]["participant"]))]["in_flight"] -= 1
+    ex.account[U(I64(message[U(n - 1)]["participant"]))]["in_flight"] -= 1
     return n - 1
 
 

@@ -1,8 +1,8 @@
 """The market's state and logs as NumPy records: what one market, one participant, one order, one fill looks like.
 
-Money is counted in whole sub-units, :data:`SUBUNITS` to one tick·lot, in 64 bits: fees of 0.0001 tick a lot are exact and a
-position of 10,000 lots at 1,000,000 ticks uses 1e14 of 9e18. Times are nanoseconds since the market opened, prices ticks,
-quantities lots; ``mid2`` is bid + ask, the mid in half-ticks.
+Money is counted in whole sub-units, :data:`SUBUNITS` to one tick·lot, in 64 bits: fees of 0.0001 tick a lot are
+exact and a position of 10,000 lots at 1,000,000 ticks uses 1e14 of 9e18. Times are nanoseconds since the market
+opened, prices ticks, quantities lots; ``mid2`` is bid + ask, the mid in half-ticks.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ MARKET_STATE = np.dtype(
     ]
 )
 """One market: clock; random key; book messages, trades and volume by aggressor side so far; fees collected [sub-units];
-earliest arrival and number of messages in flight; next message's sequence number; what happened in the last :func:`advance` (bits
-``EVENT_*``); touch at the last look; records in the logs and records lost because a log was full; 1 while a position is
-being closed; resting orders of participants; index and episode number for the logs; 1 while mids are not
-logged (warm-up)."""
+earliest arrival and number of messages in flight; next message's sequence number; what happened in the last
+:func:`advance` (bits ``EVENT_*``); touch at the last look; records in the logs and records lost because a log was
+full; 1 while a position is being closed; resting orders of participants; index and episode number for the logs; 1
+while mids are not logged (warm-up)."""
 
 EVENT_FILL, EVENT_TRADE, EVENT_TOUCH, EVENT_END = 1, 2, 4, 8
 """What :func:`hft_gym.market.kernel.advance` can stop at, as bits; ``EVENT_END`` is the end of a replayed file."""
@@ -71,10 +71,10 @@ ACCOUNT = np.dtype(
         ("unclosed", "i8"),
     ]
 )
-"""One participant: cash after fees and cost of the position [sub-units]; position [lots]; fees paid; lots bought, sold, filled
-passively, and taken by side; lots of working orders by side, in flight included; working orders, those resting, and messages
-in flight; orders and cancels sent; orders and changes refused because a table or the book was full; others' mid, and as last logged; latency stream; lots that
-could not be closed at book prices."""
+"""One participant: cash after fees and cost of the position [sub-units]; position [lots]; fees paid; lots bought,
+sold, filled passively, and taken by side; lots of working orders by side, in flight included; working orders, those
+resting, and messages in flight; orders and cancels sent; orders and changes refused because a table or the book was
+full; others' mid, and as last logged; latency stream; lots that could not be closed at book prices."""
 
 IN_FLIGHT, RESTING = 1, 2
 OWN = np.dtype(
@@ -144,9 +144,10 @@ FILL_LOG = np.dtype(
         ("fee", "i8"),
     ]
 )
-"""One fill of a participant. ``side`` is the participant's own, ``mid2`` the others' mid just before the message that caused it,
-queue positions the lots ahead when the order joined and when this message reached it (-1: it never rested; it was the taker), ``order_age`` ns
-since it was sent, ``fee`` sub-units paid; ``closing`` marks the closing of the position at an episode's end."""
+"""One fill of a participant. ``side`` is the participant's own, ``mid2`` the others' mid just before the message
+that caused it, queue positions the lots ahead when the order joined and when this message reached it (-1: it never
+rested; it was the taker), ``order_age`` ns since it was sent, ``fee`` sub-units paid; ``closing`` marks the closing
+of the position at an episode's end."""
 
 ORDER_LOG = np.dtype(
     [
@@ -167,9 +168,12 @@ ORDER_LOG = np.dtype(
         ("queue_ahead_entry", "i8"),
     ]
 )
-"""One ended order of a participant; ``time_entry`` is -1 if it never reached the book, ``queue_ahead_entry`` -1 if it never rested."""
+"""One ended order of a participant; ``time_entry`` is -1 if it never reached the book, ``queue_ahead_entry`` -1 if
+it never rested."""
 
-MID_LOG = np.dtype([("env", "u4"), ("episode", "u4"), ("participant", "u4"), ("pad", "u4"), ("time", "i8"), ("mid2", "i8")])
+MID_LOG = np.dtype(
+    [("env", "u4"), ("episode", "u4"), ("participant", "u4"), ("pad", "u4"), ("time", "i8"), ("mid2", "i8")]
+)
 """A change of the mid of the book without the participant's own orders."""
 
 MARKET_PARAM = np.dtype(

@@ -3,11 +3,14 @@
 The rules, in the order in which they apply:
 
 1. A historic order that arrives is entered like any other; it can only trade with participants' orders.
-2. A historic execution first fills participants' orders that have priority over the executed order: a better price, or the same
+2. A historic execution first fills participants' orders that have priority over the executed order: a better price,
+or the same
    price and an earlier place in the queue. A hidden execution fills those at its price or better.
-3. The historic order then takes its historic state all the same; the volume that participants took in its stead is cancelled and
+3. The historic order then takes its historic state all the same; the volume that participants took in its stead is
+cancelled and
    counted as *displaced*.
-4. A historic order of which participants took some never grows back: it keeps the smaller of what is left and what history says.
+4. A historic order of which participants took some never grows back: it keeps the smaller of what is left and what
+history says.
 
 So the book without the participants' orders equals the file's row, except for what they took.
 """
@@ -16,10 +19,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from hft_gym._jit import U, kernel
-from hft_gym.book.kernel import (
+from hft_gym._jit import I64, U, kernel
+from hft_gym.book.ladder import (
     ASK,
     BID,
     Book,
@@ -67,12 +68,14 @@ def next_operation(ex: Exchange) -> tuple[int, int, int, int]:
     else:
         flow_state["due"][REPLAY] = NEVER
         ex.state["events"] |= EVENT_END
-    code, side, price, quantity = np.int64(op["op"]), np.int64(op["side"]), op["price"], op["quantity"]
-    handle = np.int64(op["handle"])
+    code, side, price, quantity = I64(op["op"]), I64(op["side"]), op["price"], op["quantity"]
+    handle = I64(op["handle"])
     if code == OP_ADD or code == OP_ADOPT:
         ex.live[U(handle)] = 0
         opposite = 1 - side
-        crosses = not is_empty(book, opposite) and key_of(opposite, best_price(book, opposite)) <= key_of(opposite, price)
+        crosses = not is_empty(book, opposite) and key_of(opposite, best_price(book, opposite)) <= key_of(
+            opposite, price
+        )
         if code == OP_ADD or crosses:
             return side, price, quantity, handle
         if book.head["free"] == 0:
@@ -86,7 +89,7 @@ def next_operation(ex: Exchange) -> tuple[int, int, int, int]:
         take_state(ex, handle, op["remaining"])
         ex.state["messages"] += 1
     elif code == OP_EXECUTE:
-        slot = np.int64(ex.live[U(handle)])
+        slot = I64(ex.live[U(handle)])
         taken = fill_participants(ex, side, price, quantity, slot, False)
         take_state(ex, handle, op["remaining"])
         flow_state["displaced"] += taken
@@ -111,13 +114,13 @@ def traded(ex: Exchange, side: int, quantity: int) -> None:
 @kernel
 def take_state(ex: Exchange, handle: int, remaining: int) -> None:
     """Bring the order of *handle* to its historic *remaining* lots, unless participants left less of it."""
-    slot = np.int64(ex.live[U(handle)])
+    slot = I64(ex.live[U(handle)])
     if slot == 0:
         return
     if remaining == 0:
         take_out(ex.book, slot)
         forget(ex, slot)
-    elif np.int64(ex.book.node[U(slot)]["quantity"]) > remaining:
+    elif I64(ex.book.node[U(slot)]["quantity"]) > remaining:
         reduce(ex.book, slot, remaining)
 
 
@@ -148,7 +151,7 @@ def fill_participants(ex: Exchange, side: int, price: int, quantity: int, histor
             own_key = key_of(side, own["price"])
             if own_key > key:
                 continue
-            ahead, _ = queue_ahead(book, np.int64(own["slot"]))
+            ahead, _ = queue_ahead(book, I64(own["slot"]))
             if own_key == key and not hidden and ahead > (ahead_of_historic if historic != 0 else 0):
                 continue
             if own_key < best_key or (own_key == best_key and ahead < best_ahead):
@@ -159,7 +162,7 @@ def fill_participants(ex: Exchange, side: int, price: int, quantity: int, histor
         p = 1 + best // per
         lots = min(quantity - taken, own["remaining"])
         own_price = own["price"]
-        execute(book, np.int64(own["slot"]), lots)
+        execute(book, I64(own["slot"]), lots)
         participant_fill(ex, p, side, own_price, lots, True, best, best_ahead)
         settle_account(ex.account[0], 1 - side, own_price, lots, 0)
         state["events"] |= EVENT_FILL
@@ -199,8 +202,8 @@ def open_replay(ex: Exchange, start: int) -> None:
         if book.head["free"] == 0:
             flow_state["rejected"] += 1
             continue
-        slot = rest(book, np.int64(order["side"]), order["price"], order["quantity"], 0, i)
-        remember(ex, slot, np.int64(order["handle"]))
+        slot = rest(book, I64(order["side"]), order["price"], order["quantity"], 0, i)
+        remember(ex, slot, I64(order["handle"]))
     flow_state["cursor"] = replay.op_row_start[U(c * every + 1)]
     if flow_state["cursor"] < replay.ops.shape[0]:
         flow_state["due"][REPLAY] = replay.ops[U(flow_state["cursor"])]["time"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hft_gym import CompiledOrderBook, OrderBook
-from hft_gym.book import kernel
+from hft_gym.book import ladder
 from tests.book.helpers import (
     ASK,
     BID,
@@ -144,7 +144,7 @@ def test_levels_are_rounded_up_to_whole_words():
 @pytest.mark.parametrize(("levels", "capacity"), [(0, 1), (63, 1), (65, 1), (2**18 + 64, 1), (64, 0)])
 def test_allocation_refuses_bad_sizes(levels, capacity):
     with pytest.raises(ValueError, match="allowed"):
-        kernel.allocate(1, levels, capacity)
+        ladder.allocate(1, levels, capacity)
 
 
 def test_every_slot_is_used_again():
