@@ -12,14 +12,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym._jit import _OPTIONS, U
+from hft_gym._jit import _OPTIONS, I64, U
 from hft_gym.bench.harness import clock
 from hft_gym.bench.stream import Stream
 from hft_gym.book.kernel import FILL, submit
 from hft_gym.book.ladder import Book, allocate, clear, reduce, remove
 from hft_gym.types import TRADE_DTYPE, MessageKind
 
-_int64: Any = np.int64  # to mypy an integer like any other
 _LIMIT, _CANCEL = int(MessageKind.LIMIT), int(MessageKind.CANCEL)
 
 
@@ -34,16 +33,16 @@ def _run(
         kind = message["kind"]
         order_id = message["order_id"]
         if kind == _LIMIT:
-            side = _int64(message["side"])
+            side = I64(message["side"])
             _, n, _, slot = submit(
                 book,
                 fills,
                 side,
                 message["price"],
                 message["quantity"],
-                _int64(message["participant"]),
+                I64(message["participant"]),
                 order_id,
-                _int64(message["time_in_force"]),
+                I64(message["time_in_force"]),
             )
             for k in range(n):
                 fill = fills[U(k)]
@@ -59,7 +58,7 @@ def _run(
             if slot != 0:
                 slot_of[U(order_id)] = slot
         else:
-            slot = _int64(slot_of[U(order_id)])
+            slot = I64(slot_of[U(order_id)])
             if slot == 0:
                 continue
             if kind == _CANCEL:
