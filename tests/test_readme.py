@@ -31,7 +31,16 @@ COVERED = (
 )
 """(command, where it is tested): commands that are not run here."""
 
-SMALLEST: tuple[tuple[str, str], ...] = ((r"hft-gym bench.*", "hft-gym bench --list"),)
+TINY_RUN = (
+    "--minutes None --steps 1024 --num-envs 8 --n-steps 16 --batch-size 64 --env.episode-steps 40"
+    " --validation-episodes 4 --torch-threads 1 --compare 0"
+)
+SMALLEST = (
+    (r"hft-gym bench.*", "hft-gym bench --list"),
+    (r"(hft-gym train ppo) --minutes 10 (--name \w+)", rf"\1 \2 {TINY_RUN}"),
+    # Every command runs in a folder of its own, so there is no trained agent to compare with.
+    (r"(hft-gym compare --policies [\w -]+) runs/\w+ --tune 20", r"\1 --episodes 4 --resamples 50"),
+)
 """(command, the same with the smallest budget)."""
 
 
