@@ -97,6 +97,10 @@ class TrainingCallback(BaseCallback):
         progress: where the run stands.
         report: called after every rollout with the progress and the latest means, and after a validation
             with its result.
+
+    Attributes:
+        episodes: sums of the latest episodes, one for each environment.
+        finished: whether the budget is used.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class TrainingCallback(BaseCallback):
         self.options, self.run, self.validation = options, run, validation
         self.progress, self.report = progress, report
         self.finished = False
-        self._episodes: deque[dict[str, Any]] = deque(maxlen=options.num_envs)
+        self.episodes: deque[dict[str, Any]] = deque(maxlen=options.num_envs)
         self._before = progress.seconds  # spent in earlier sessions
         self._saved = 0.0
 
@@ -122,7 +126,7 @@ class TrainingCallback(BaseCallback):
         dones = self.locals["dones"]
         if dones.any():
             infos = self.locals["infos"]
-            self._episodes.extend(infos[i]["episode"] for i in np.flatnonzero(dones) if "episode" in infos[i])
+            self.episodes.extend(infos[i]["episode"] for i in np.flatnonzero(dones) if "episode" in infos[i])
         return not self.finished
 
     def _on_rollout_start(self) -> None:
@@ -162,9 +166,9 @@ class TrainingCallback(BaseCallback):
 
     def means(self) -> dict[str, float]:
         """Means over the latest episodes, one for each environment, by scalar; empty before the first end."""
-        if not self._episodes:
+        if not self.episodes:
             return {}
-        return {to: float(np.mean([e[key] for e in self._episodes])) for key, to in EPISODE_SCALARS.items()}
+        return {to: float(np.mean([e[key] for e in self.episodes])) for key, to in EPISODE_SCALARS.items()}
 
     def agent(self) -> Agent:
         """The agent as it stands, over the model that is being trained."""
@@ -214,5 +218,5 @@ class TrainingCallback(BaseCallback):
     def save(self) -> None:
         """Write ``last.zip`` and ``checkpoint.zip``."""
         self.save_agent(best=False)
-        save_checkpoint(self.run.checkpoint, self.model, vars(self.progress))
+        save_checkpoint(self.run.checkpoint, self.model, vars(self.progress), list(self.episodes))
         self._saved = time.monotonic()

@@ -215,4 +215,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from train.entry import run as _run
+
+    _run(main, "train.demo")

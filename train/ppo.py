@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,7 +44,7 @@ class Options:
     """Folder that runs are in."""
     resume: Path | None = None
     """Go on with this run, from its last checkpoint, with its own options: only the budget (--minutes and
-    --steps), threads and what comes after training can be given anew."""
+    --steps, counted from the run's start), threads and what comes after training can be given anew."""
 
     minutes: float | None = 10.0
     """Stop after so many minutes of training (wall clock); None: no limit."""
@@ -65,9 +65,9 @@ class Options:
     """Decisions of each market in a rollout."""
     batch_size: int = 2048
     """Samples in a minibatch."""
-    n_epochs: int = 4
+    n_epochs: int = 2
     """Passes over each rollout."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Of Adam, at the start."""
     final_rate: float = 0.05
     """Share of the learning rate that is left at the end of the budget; it falls linearly."""
@@ -77,7 +77,7 @@ class Options:
     """Of generalised advantage estimation."""
     clip_range: float = 0.2
     """Of PPO's ratio."""
-    ent_coef: float = 0.0
+    ent_coef: float = 0.01
     """Weight of the entropy bonus at the start; it falls linearly to zero."""
     vf_coef: float = 0.5
     """Weight of the value's loss."""
@@ -114,7 +114,7 @@ class Options:
     details: bool = True
     """Whether the comparison prints the table of all metrics."""
 
-    env: EnvConfig = field(default_factory=lambda: EnvConfig(reward=RewardConfig(inventory=0.0)))
+    env: EnvConfig = field(default_factory=lambda: EnvConfig(reward=RewardConfig(inventory=0.05)))
     """The environment."""
 
     def __post_init__(self) -> None:
@@ -175,7 +175,11 @@ Report = Callable[["Progress", Mapping[str, float]], None]
 
 
 def train(
-    options: Options, report: Report | None = None, command: str = "", console: Console | None = None
+    options: Options,
+    report: Report | None = None,
+    command: str = "",
+    console: Console | None = None,
+    changed: Collection[str] | None = None,
 ) -> Outcome:
     """Train, or go on with ``options.resume``, until the budget is used.
 
@@ -185,6 +189,8 @@ def train(
             latest episodes, and after each validation with its result.
         command: for the record.
         console: where a progress bar and the validations are shown; None: nowhere.
+        changed: of a resumed run, the options (of `AFTER`) that are to differ from its own; None: those that
+            are not the defaults.
 
     Returns:
         What there is to know of it; the agent is in ``run.agent``.
@@ -193,20 +199,22 @@ def train(
         ConfigError: options that cannot be, or a folder that is in use.
         CheckpointError: a run to resume that cannot be.
     """
-    run, options = _folder(options, command)
+    run, options = _folder(options, command, changed)
     try:
         return _train(options, run, report, console)
     finally:
         run.close()
 
 
-def _folder(options: Options, command: str) -> tuple[RunFolder, Options]:
+def _folder(options: Options, command: str, changed: Collection[str] | None) -> tuple[RunFolder, Options]:
     if options.resume is None:
         name = options.name or time.strftime("ppo-%Y%m%d-%H%M%S")
         options = replace(options, name=name)
         return RunFolder.create(options.runs / name, to_dict(options), command), options
-    plain = to_dict(options)
-    run, asked = RunFolder.open(options.resume, command, {k: plain[k] for k in AFTER})
+    plain, default = to_dict(options), to_dict(Options())
+    if changed is None:
+        changed = [k for k in AFTER if plain[k] != default[k]]
+    run, asked = RunFolder.open(options.resume, command, {k: plain[k] for k in changed})
     return run, build(Options, {**asked, "runs": str(options.resume.parent), "resume": str(options.resume)})
 
 
@@ -219,12 +227,12 @@ def _train(options: Options, run: RunFolder, report: Report | None, console: Con
     torch.set_num_threads(options.torch_threads)
     training, validation, _ = parts(options)
     if options.resume is not None and run.checkpoint.exists():
-        model, saved = load_checkpoint(run.checkpoint)
+        model, saved, episodes = load_checkpoint(run.checkpoint, lambda steps: make_logger(run, steps))
         progress = Progress(**saved)
     else:  # new, or interrupted before the first checkpoint
-        model, progress = _new_model(options, training), Progress()
+        model, progress, episodes = _new_model(options, training), Progress(), []
+        model.set_logger(make_logger(run, 0))
     run.cut_metrics(progress.steps)
-    model.set_logger(make_logger(run, progress.steps))
     with ProgressBar(console) as bar:
 
         def tell(now: Progress, means: Mapping[str, float]) -> None:
@@ -233,6 +241,7 @@ def _train(options: Options, run: RunFolder, report: Report | None, console: Con
                 report(now, means)
 
         callback = TrainingCallback(options, run, validation, progress, tell)
+        callback.episodes.extend(episodes)
         model.learn(sys.maxsize // 4, callback, reset_num_timesteps=False)
     model.logger.close()
     return Outcome(run, options, progress)
@@ -342,11 +351,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(Options, words, "train.ppo")
-    if options.resume is not None:
-        _refuse_changes(options, words)
+    changed = None if options.resume is None else _changes(options, words)
     console = Console()
     command = f"{program('train.ppo')} {shlex.join(words)}".strip()
-    outcome = train(options, command=command, console=console)
+    outcome = train(options, command=command, console=console, changed=changed)
     run, best = outcome.run, outcome.progress.best
     console.print(
         f"{outcome.progress.steps:,} decisions in {outcome.progress.seconds:.0f} s; best validation P&L "
@@ -358,20 +366,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(f"curves: tensorboard --logdir {run.tensorboard}", highlight=False)
 
 
-def _refuse_changes(options: Options, words: Sequence[str]) -> None:
-    """A resumed run keeps its options; whoever gives others must learn that they would be ignored.
+def _changes(options: Options, words: Sequence[str]) -> set[str]:
+    """The options that ``words`` give anew to a resumed run.
 
     Raises:
-        ConfigError: one of ``words`` is an option that cannot be changed.
+        ConfigError: one of them cannot be changed: whoever gives it must learn that it would be ignored.
     """
-    allowed = {"resume", *AFTER}
+    names: set[str] = set()
     for f in fields(options):
         flag = "--" + f.name.replace("_", "-")
         given = any(w == flag or w.startswith((flag + "=", flag + ".", "--no-" + flag[2:])) for w in words)
-        if given and f.name not in allowed:
+        if given and f.name not in ("resume", *AFTER):
             changeable = ", ".join("--" + n.replace("_", "-") for n in AFTER)
             raise ConfigError(f"{flag} cannot be changed when a run is resumed; allowed are {changeable}")
+        if given and f.name != "resume":
+            names.add(f.name)
+    return names
 
 
 if __name__ == "__main__":
-    main()
+    from train.entry import run as _run
+
+    _run(main, "train.ppo")

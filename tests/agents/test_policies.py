@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-
+import torch
 from stable_baselines3 import PPO
 
 import agents
@@ -16,7 +14,9 @@ from hft_gym.errors import ConfigError
 @pytest.fixture(scope="module")
 def model():
     env = agents.make_vec_env(8, seed=1, episode_steps=40, levels=4)
-    built = PPO(MirrorPolicy, env, n_steps=16, batch_size=64, n_epochs=2, seed=0, learning_rate=0.01, device="cpu")
+    built = PPO(
+        MirrorPolicy, env, n_steps=16, batch_size=64, n_epochs=2, seed=0, learning_rate=0.01, device="cpu"
+    )
     return built.learn(512)
 
 

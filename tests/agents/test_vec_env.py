@@ -5,9 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-
-pytest.importorskip("stable_baselines3")
-
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
