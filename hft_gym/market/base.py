@@ -10,7 +10,7 @@ import numpy as np
 from hft_gym.book.ticks import TickGrid
 from hft_gym.config import build
 from hft_gym.data.replay import ReplayFeed
-from hft_gym.errors import LogOverflowError
+from hft_gym.errors import CheckpointError, ConfigError, LogOverflowError
 from hft_gym.market import checkpoint, entries
 from hft_gym.market.arrays import MarketArrays, allocate
 from hft_gym.market.config import MarketConfig
@@ -145,7 +145,10 @@ class MarketState:
         """
         header, values = checkpoint.read(path)
         market = object.__new__(cls)
-        market.config = build(MarketConfig, header["config"])
+        try:
+            market.config = build(MarketConfig, header["config"])
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: its configuration does not fit this version ({error})") from error
         market.feed = as_feed(feed, market.config)
         checkpoint.check_feed(path, header["feed"], market.feed)
         market.seed, market.symbol = header["seed"], header["symbol"]

@@ -84,8 +84,8 @@ def check_feed(path: Any, wanted: str | None, feed: ReplayFeed | None) -> None:
 
 def write(path: str | os.PathLike[str], header: Mapping[str, Any], found: Mapping[str, NDArray[Any]]) -> None:
     """Write header and arrays to *path* through a temporary file beside it."""
-    text = {**header, "config": to_dict(header["config"]), "digest": _digest(found)}
-    text |= {"format": FORMAT, "version": VERSION}
+    text = {**header, "config": to_dict(header["config"]), "format": FORMAT, "version": VERSION}
+    text["digest"] = _digest(text, found)
     target = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     try:
@@ -120,13 +120,14 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArra
     if header.get("version") != VERSION:
         found = header.get("version")
         raise CheckpointError(f"{path} is of version {found!r}; allowed is version {VERSION}")
-    if set(header) != _HEADER or header["digest"] != _digest(arrays):
+    if set(header) != _HEADER or header["digest"] != _digest(header, arrays):
         raise CheckpointError(f"{path} is damaged: its contents do not match their digest")
     return header, arrays
 
 
-def _digest(found: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
+def _digest(header: Mapping[str, Any], found: Mapping[str, NDArray[Any]]) -> str:
+    words = {name: value for name, value in header.items() if name != "digest"}
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     for name in sorted(found):
         array = found[name]
         digest.update(f"{name} {array.dtype.descr} {array.shape}".encode())

@@ -54,6 +54,13 @@ def begin(ex: Exchange) -> int:
 
 
 @kernel
+def refresh_mids(ex: Exchange) -> None:
+    """Bring every account's mid up to date, so that it is the last one known when a side runs empty."""
+    for p in range(ex.account.shape[0]):
+        refresh_mid(ex, p)
+
+
+@kernel
 def set_book(ex: Exchange, table: Any) -> int:
     """SET_BOOK: replace the flow's orders by the (side, price, quantity) of *table*, in order of arrival."""
     flow_state, state = ex.flow_state, ex.state
@@ -65,8 +72,7 @@ def set_book(ex: Exchange, table: Any) -> int:
         remember(ex, slot, -1)
         state["messages"] += 1
     restart_cancel_clock(flow_state, ex.flow, state["time"], n_before)
-    for p in range(ex.account.shape[0]):
-        refresh_mid(ex, p)
+    refresh_mids(ex)
     if ex.param["log_mids"] != 0:
         log_mids(ex, False)
     return 0
@@ -171,6 +177,7 @@ def run_markets(
         # Branches in place, and the event loop called in one of them only: it is inlined, and large.
         if command == ADVANCE:
             result[e] = advance(ex, a[0], a[1])
+            refresh_mids(ex)
         elif command == SEND:
             result[e] = send_order(ex, a[0], a[1], a[2], a[3], a[4], a[5])
         elif command == CHANGE:

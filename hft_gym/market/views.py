@@ -54,7 +54,7 @@ class Account:
     cost_units: int
     """What the position cost at average cost, negative when short, before fees [sub-units]."""
     mid2: int
-    """Best bid + best ask of the others [half-ticks]; the last one known while a side is empty."""
+    """Best bid + best ask of the others [half-ticks]; while a side is empty, as it was after the last run."""
     bought: int
     sold: int
     maker_volume: int
