@@ -197,6 +197,9 @@ if JIT_DISABLED:
         """Number of leading zero bits of a non-zero 64-bit word."""
         return 64 - int(x).bit_length()
 
+    def prefetch(array: Any, row: int, offset: int) -> None:
+        """Nothing: a hint to the processor has no meaning in Python."""
+
 else:
     from llvmlite import ir
     from numba import types
@@ -219,29 +222,20 @@ else:
 
         return types.int64(types.uint64), codegen
 
-
-if JIT_DISABLED:
-
-    def prefetch(array: Any, index: Any) -> None:
-        """Ask for the cache line of ``array[index]`` (one-dimensional) without waiting; any index is harmless."""
-
-else:
-    from numba.core import cgutils
-
     @intrinsic
-    def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-        """Ask for the cache line of ``array[index]`` (one-dimensional) without waiting; any index is harmless."""
+    def prefetch(typing_context: Any, array: Any, row: Any, offset: Any) -> Any:
+        """Ask for the cache line *offset* bytes into *row* of *array*: a hint that can be neither wrong nor felt."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            kind = signature.args[0]
-            view = context.make_array(kind)(context, builder, args[0])
-            item = cgutils.get_item_pointer(context, builder, kind, view, [args[1]], wraparound=False)
-            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-            signature_of_prefetch = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-            function = cgutils.get_or_insert_function(
-                builder.module, signature_of_prefetch, "llvm.prefetch.p0i8"
-            )
-            builder.call(function, [builder.bitcast(item, byte), word(0), word(3), word(1)])
+            value = context.make_array(signature.args[0])(context, builder, args[0])
+            stride = builder.extract_value(value.strides, 0)
+            byte = ir.IntType(8).as_pointer()
+            base = builder.bitcast(value.data, byte)
+            address = builder.gep(base, [builder.add(builder.mul(args[1], stride), args[2])])
+            word = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            builder.call(hint, [address, word(1), word(3), word(1)])
             return context.get_dummy_value()
 
-        return types.void(array, types.uint64), codegen
+        return types.void(array, types.int64, types.int64), codegen

@@ -184,6 +184,6 @@ def likely_slot(direct: Any, table: Any, order_id: Any) -> Any:
 def prefetch_word(direct: Any, table: Any, order_id: Any) -> None:
     """Fetch what `likely_slot` will read."""
     if table is None:
-        prefetch(direct, U(order_id))
+        prefetch(direct, order_id, 0)
     else:
-        prefetch(table, U(np.int64(table[0]) + np.int64(half_hash(order_id) >> table[1])))
+        prefetch(table, np.int64(table[0]) + np.int64(half_hash(order_id) >> table[1]), 0)

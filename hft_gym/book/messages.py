@@ -43,12 +43,12 @@ def look_ahead(book: Book, messages: Any, i: Any, direct: Any, table: Any) -> No
         prefetch_word(direct, table, messages[U(i + 15)]["order_id"])
         slot = likely_slot(direct, table, messages[U(i + 10)]["order_id"])
         if slot != 0:
-            prefetch(book.node, U(slot))
-            prefetch(book.order, U(slot - book.head["first"]))
+            prefetch(book.node, slot, 0)
+            prefetch(book.order, slot - book.head["first"], 0)
         slot = likely_slot(direct, table, messages[U(i + 5)]["order_id"])
         if slot != 0:
-            prefetch(book.node, U(book.node[U(slot)]["prev"]))
-            prefetch(book.node, U(book.node[U(slot)]["next"]))
+            prefetch(book.node, np.int64(book.node[U(slot)]["prev"]), 0)
+            prefetch(book.node, np.int64(book.node[U(slot)]["next"]), 0)
 
 
 @inlined
