@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym._jit import JIT_DISABLED, U, inlined, kernel, prefetch
+from hft_gym._jit import I64, JIT_DISABLED, U, inlined, kernel, prefetch
 
 _FIRST_SIZE = 64
 _SPARSITY = 8
@@ -186,4 +186,4 @@ def prefetch_word(direct: Any, table: Any, order_id: Any) -> None:
     if table is None:
         prefetch(direct, order_id, 0)
     else:
-        prefetch(table, np.int64(table[0]) + np.int64(half_hash(order_id) >> table[1]), 0)
+        prefetch(table, I64(table[0]) + I64(half_hash(order_id) >> table[1]), 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import U, entry, inlined, kernel, prefetch
+from hft_gym._jit import I64, U, entry, inlined, kernel, prefetch
 from hft_gym.book.idmap import erase, forget, likely_slot, locate, make_room, prefetch_word, put, slot_at
 from hft_gym.book.kernel import ACCEPTED, BAD_QUANTITY, GTC, IOC, POST_ONLY, modify, submit
 from hft_gym.book.ladder import BID, MAX_PRICE, MAX_QUANTITY, Book, reduce, remove, side_of
@@ -47,8 +47,8 @@ def look_ahead(book: Book, messages: Any, i: Any, direct: Any, table: Any) -> No
             prefetch(book.order, slot - book.head["first"], 0)
         slot = likely_slot(direct, table, messages[U(i + 5)]["order_id"])
         if slot != 0:
-            prefetch(book.node, np.int64(book.node[U(slot)]["prev"]), 0)
-            prefetch(book.node, np.int64(book.node[U(slot)]["next"]), 0)
+            prefetch(book.node, I64(book.node[U(slot)]["prev"]), 0)
+            prefetch(book.node, I64(book.node[U(slot)]["next"]), 0)
 
 
 @inlined
