@@ -131,7 +131,7 @@ class _StampedCache(FunctionCache):
             found = super().load_overload(sig, target_context)
             if found is None and not _StampedCache.announced:
                 _StampedCache.announced = True
-                print("hft_gym: compiling the market once for this version (about 20 s) ...", file=sys.stderr, flush=True)
+                print("hft_gym: compiling, once for this version: about 20 s ...", file=sys.stderr, flush=True)
             return found
         except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError) as error:
             warnings.warn(f"compiled kernel cache is unreadable ({error}); compiling anew", stacklevel=2)

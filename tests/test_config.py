@@ -31,7 +31,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Market:
-    latency: Latency = setting(factory=Latency)  # noqa: RUF009
+    latency: Latency = setting(factory=Latency)
     rates: tuple[float, ...] = setting((1.0, 2.0), above=0, min_length=1, max_length=3)
     window: tuple[float, float] = (0.0, 1.0)
     mode: Literal["fast", "slow", 3] = "fast"

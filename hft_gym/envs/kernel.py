@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import I64, U, entry, inlined, kernel
+from hft_gym._jit import I64, U, entry, inlined, kernel, prefetch
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, MAX_PRICE, Book
 from hft_gym.envs.observe import AGENT, observe
@@ -207,6 +207,13 @@ def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
     info[7, e] = account["unclosed"]
 
 
+@inlined
+def prefetch_rows(array: Any, e: int, lines: int) -> None:
+    """Ask for the first *lines* cache lines of row *e*."""
+    for k in range(lines):
+        prefetch(array, e, 64 * k)
+
+
 @entry
 def run_batch(
     lo: int, hi: int, scratch: int, mode: int, actions: Any, keys: Any, reset_mask: Any, env: Any, env_param: Any,
@@ -246,6 +253,17 @@ def run_batch(
             term[1] = 0.0
             if not starting:
                 continue
+        if e + 1 < hi:
+            # The next market's records, while this one runs: a batch does not fit into the second-level cache.
+            prefetch_rows(state, e + 1, 4)
+            prefetch_rows(flow_state, e + 1, 5)
+            prefetch_rows(env, e + 1, 3)
+            prefetch_rows(head, e + 1, 2)
+            prefetch_rows(account, e + 1, 6)
+            prefetch_rows(own, e + 1, 3)
+            prefetch_rows(message, e + 1, 2)
+            prefetch_rows(words, e + 1, 2)
+            prefetch_rows(obs, e + 1, 4)
         ex = Exchange(
             Book(head[e], node[e], order[e], words[e]), fills[scratch], state[e], param[0], flow_state[e], flow[0],
             live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], replay,

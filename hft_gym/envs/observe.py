@@ -19,7 +19,7 @@ AGENT = 1
 
 MAX_OFFSET = 2.0**23
 MAX_LOTS = 2**24
-"""Bounds of the observation space (see :mod:`hft_gym.envs.schema`): half-ticks and lots up to here are exact in float32."""
+"""Bounds of the observation space (:mod:`hft_gym.envs.schema`): half-ticks and lots up to here are exact in float32."""
 
 
 @inlined
