@@ -49,9 +49,11 @@ def read_parts(path: str | Path, kind: str, version: int) -> tuple[dict[str, Any
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if HEAD not in names:
-                raise CheckpointError(
-                    f"{path}: not {_a(kind)}: it has no {HEAD}, only {', '.join(names[:6]) or 'nothing'}"
-                )
+                # The end of a part, itself an archive, is found where our own end has been cut off.
+                if HEAD.encode() in path.read_bytes()[:64]:
+                    raise CheckpointError(f"{path}: damaged, or not {_a(kind)}: its end is missing")
+                found = ", ".join(names[:6]) or "nothing"
+                raise CheckpointError(f"{path}: not {_a(kind)}: it has no {HEAD}, only {found}")
             head = json.loads(archive.read(HEAD))
             if not isinstance(head, dict) or head.get("kind") != kind:
                 found = head.get("kind") if isinstance(head, dict) else head
