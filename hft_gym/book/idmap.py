@@ -8,12 +8,11 @@ direct table is in use, otherwise the hash map (and *direct* is empty).
 **table** (``uint64``): open addressing with linear probing. A word is ``hash << 32 | slot`` with the upper
 half of the id's 64-bit hash, 0 where it is empty; the id itself stands in the book's order record. Deletion
 shifts the words behind the gap back, so there are no tombstones and the map does not wear out. The map is
-kept at most an
-eighth full: probing further than the first word is a branch that the processor mispredicts, which costs
-    more than memory does (26 ns a message half full, 15 ns an eighth full). A map of size s = 2**k lies in
-    the words s to 2s - 1; it starts small and moves on to the next region when it fills, so few orders
-    share few cache lines and growing needs no allocation. Word 0 holds the present size, word 1 the shift
-    that turns a half hash into k bits.
+kept at most an eighth full: probing further than the first word is a branch that the processor mispredicts,
+which costs more than memory does (26 ns a message half full, 15 ns an eighth full). A map of size s = 2**k
+lies in the words s to 2s - 1; it starts small and moves on to the next region when it fills, so few orders
+share few cache lines and growing needs no allocation. Word 0 holds the present size, word 1 the shift that
+turns a half hash into k bits.
 """
 
 from __future__ import annotations
@@ -51,15 +50,13 @@ def clear_table(table: NDArray[np.uint64]) -> None:
 
 def half_hash_python(order_id: int) -> Any:
     """The upper 32 bits of an id's hash (the twin of `half_hash` for Python)."""
-    x = int(order_id) & 0xFFFF_FFFF_FFFF_FFFF
-    return np.uint64((((x ^ (x >> 32)) * _MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> 32)
+    return np.uint64(((int(order_id) * _MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> 32)
 
 
 @inlined
 def half_hash(order_id: Any) -> Any:
-    """The upper 32 bits of an id's hash."""
-    x = np.uint64(order_id)
-    return ((x ^ (x >> _HALF)) * np.uint64(_MULTIPLIER)) >> _HALF
+    """The upper 32 bits of an id's hash, a multiplication: it spreads ids in sequence evenly."""
+    return (np.uint64(order_id) * np.uint64(_MULTIPLIER)) >> _HALF
 
 
 if JIT_DISABLED:  # NumPy would warn of the product's overflow
@@ -182,7 +179,7 @@ def likely_slot(direct: Any, table: Any, order_id: Any) -> Any:
 
 @inlined
 def prefetch_word(direct: Any, table: Any, order_id: Any) -> None:
-    """Fetch what `likely_slot` will read."""
+    """Fetch the word where an id would like to be: what `locate` and `likely_slot` read first."""
     if table is None:
         prefetch(direct, order_id, 0)
     else:

@@ -52,9 +52,7 @@ def look_ahead(book: Book, messages: Any, i: Any, direct: Any, table: Any) -> No
 
 
 @inlined
-def record(
-    fills: Any, n: Any, taker: Any, side: Any, direct: Any, table: Any, trades: Any, written: Any
-) -> Any:
+def record(fills: Any, n: Any, taker: Any, side: Any, direct: Any, table: Any, trades: Any, written: Any) -> Any:
     """Write the trades among the first *n* fills, forget the makers that left; return the trades written."""
     for k in range(n):
         fill = fills[U(k)]
@@ -101,6 +99,9 @@ def apply(
         message = messages[U(i)]
         kind = message["kind"]
         order_id = message["order_id"]
+        if table is not None and i + 1 < messages.shape[0]:
+            # A branch mispredicted in this message would otherwise expose the next one's first cache miss.
+            prefetch_word(direct, table, messages[U(i + 1)]["order_id"])
         if book.head["n_live"] > MANY:
             look_ahead(book, messages, i, direct, table)
         if kind <= MARKET:

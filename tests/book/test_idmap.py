@@ -45,9 +45,7 @@ def _hash(order_id):
 def unhash(half, low):
     """An id whose half hash is *half*: the hash is one to one, so it can be turned round."""
     product = half << 32 | low
-    x = product * pow(idmap._MULTIPLIER, -1, 2**64) % 2**64
-    x ^= x >> 32
-    return int(np.uint64(x).astype(np.int64))
+    return int(np.uint64(product * pow(idmap._MULTIPLIER, -1, 2**64) % 2**64).astype(np.int64))
 
 
 IDS = st.one_of(
