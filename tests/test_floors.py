@@ -146,24 +146,14 @@ def test_the_top_looks_up_only_inside_functions():
     bad = [
         f"{f.importer} imports {f.imported} (line {f.line})"
         for f in IMPORTS
-        if f.importer.startswith("hft_gym")
-        and f.imported.split(".")[0] in OURS - {"hft_gym"}
-        and f.when == "import"
+        if f.importer.startswith("hft_gym") and f.imported.split(".")[0] in OURS - {"hft_gym"} and f.when == "import"
     ]
     assert not bad, "\n".join(bad)
 
 
 def test_the_library_knows_no_learning_framework():
-    below = [
-        f
-        for f in IMPORTS
-        if FLOORS.get(package_of(f.importer), 0) <= 6 and not f.importer.startswith("agents")
-    ]
-    bad = [
-        f"{f.importer} imports {f.imported} (line {f.line})"
-        for f in below
-        if f.imported.split(".")[0] in LEARNING
-    ]
+    below = [f for f in IMPORTS if FLOORS.get(package_of(f.importer), 0) <= 6 and not f.importer.startswith("agents")]
+    bad = [f"{f.importer} imports {f.imported} (line {f.line})" for f in below if f.imported.split(".")[0] in LEARNING]
     assert not bad, "\n".join(bad)
 
 
@@ -179,17 +169,11 @@ def test_slow_libraries_are_imported_lazily():
     assert not bad, "\n".join(bad)
 
 
-@pytest.mark.parametrize(
-    "module", ["hft_gym", "hft_gym.types", "hft_gym.errors", "hft_gym.config", "hft_gym._version"]
-)
+@pytest.mark.parametrize("module", ["hft_gym", "hft_gym.types", "hft_gym.errors", "hft_gym.config", "hft_gym._version"])
 def test_the_ground_floor_imports_little(module):
     """``import hft_gym`` and the words everybody shares load no numba."""
     light = {"numpy", "gymnasium", "hft_gym"} | sys.stdlib_module_names
-    bad = [
-        f
-        for f in IMPORTS
-        if f.importer == module and f.when == "import" and f.imported.split(".")[0] not in light
-    ]
+    bad = [f for f in IMPORTS if f.importer == module and f.when == "import" and f.imported.split(".")[0] not in light]
     assert not bad
 
 

@@ -1,5 +1,4 @@
-"""What both books share: the face for people (orders, trades and snapshots in currency) over a face of
-integers.
+"""What both books share: the face for people (orders, trades and snapshots in currency) over a face of integers.
 
 No matching rule lives here. A book implements the primitives of `BaseBook` in ticks and lots.
 """
@@ -96,7 +95,7 @@ class BaseBook(ABC):
         """Enter a new order and return its trades, in order (R3 to R5, R9 to R12).
 
         Sets ``order.order_id`` (if it was None: a number no resting order has), ``order.remaining`` and
-        ``order.status``. A killed FOK order is CANCELLED and a crossing POST_ONLY order REJECTED: outcomes,
+        ``order.status``. A killed FOK order is CANCELLED and a crossing POST_ONLY order REJECTED: these are outcomes,
         not errors.
 
         Raises:
@@ -141,9 +140,7 @@ class BaseBook(ABC):
         order.status = OrderStatus.CANCELLED
         return order
 
-    def modify_order(
-        self, order_id: int, volume: int | None = None, price: float | None = None
-    ) -> list[Trade]:
+    def modify_order(self, order_id: int, volume: int | None = None, price: float | None = None) -> list[Trade]:
         """Give a resting order a new remaining volume, a new price, or both; return the trades this causes
         (R8).
 
@@ -290,10 +287,7 @@ class BaseBook(ABC):
 
     def _trades(self, taker: int, side: OrderSide, fills: list[Fill]) -> list[Trade]:
         price = self._grid.to_price
-        return [
-            Trade(self.symbol, taker, f.maker_order_id, price(f.ticks), f.ticks, f.quantity, side)
-            for f in fills
-        ]
+        return [Trade(self.symbol, taker, f.maker_order_id, price(f.ticks), f.ticks, f.quantity, side) for f in fills]
 
     def _as_order(self, resting: Resting) -> Order:
         return Order(
@@ -350,18 +344,13 @@ def build_snapshot(
 
 
 def check_messages(messages: Any) -> NDArray[Any]:
-    """``messages`` as a C-contiguous, aligned, writeable array of ``MESSAGE_DTYPE``; copied only where it
-    is not one.
+    """``messages`` as a C-contiguous, aligned, writeable array of ``MESSAGE_DTYPE``; copied if it is not one.
 
     Raises:
         OrderError: not a one-dimensional array of that dtype.
     """
     if not isinstance(messages, np.ndarray) or messages.dtype != MESSAGE_DTYPE or messages.ndim != 1:
-        found = (
-            f"{messages.ndim}-d {messages.dtype}"
-            if isinstance(messages, np.ndarray)
-            else repr(type(messages))
-        )
+        found = f"{messages.ndim}-d {messages.dtype}" if isinstance(messages, np.ndarray) else repr(type(messages))
         raise OrderError(f"messages is {found}; allowed are one-dimensional arrays of MESSAGE_DTYPE")
     # One flavour of array means one compiled function.
     return np.require(messages, MESSAGE_DTYPE, ["C", "A", "W"])

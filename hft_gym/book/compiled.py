@@ -29,12 +29,10 @@ _FEW = 1_024
 
 
 class CompiledOrderBook(BaseBook):
-    """The same book as `OrderBook`, compiled: made for `apply` over message arrays (tens of nanoseconds
-    each).
+    """The same book as `OrderBook`, compiled: made for `apply` over message arrays (about 15 ns a message).
 
-    Prices need no range: each side has a ladder of ``levels`` prices from about the best one; orders
-        further away are parked in order and come back when the ladder moves, which costs time but loses
-        nothing.
+    Prices need no range: each side has a ladder of ``levels`` prices from about the best one; orders further away are
+    parked in order and come back when the ladder moves, which costs time but loses nothing.
 
     >>> import numpy as np
     >>> from hft_gym import MESSAGE_DTYPE, CompiledOrderBook, MessageKind, OrderSide
@@ -53,8 +51,7 @@ class CompiledOrderBook(BaseBook):
         max_orders: how many orders may rest (R12), at most 2**28. Another size costs no compilation.
         levels: prices in each side's ladder, rounded up to a multiple of 64, at most 2**18.
         max_id: promise that every order id lies in [0, max_id): ids then index an array instead of a hash
-            map,
-            which is faster. None allows any 64-bit id.
+            map, which is faster. None allows any 64-bit id.
 
     Raises:
         ConfigError: an argument out of range.
@@ -121,9 +118,7 @@ class CompiledOrderBook(BaseBook):
     def _run(self, batch: NDArray[Any], start: int, trades: NDArray[Any]) -> int:
         rows = trades.view(messages.TRADE_ROW)
         return int(
-            messages.apply(
-                batch, start, *self._arrays, self._direct, self._table, self._fills, rows, self._report
-            )
+            messages.apply(batch, start, *self._arrays, self._direct, self._table, self._fills, rows, self._report)
         )
 
     def _refusal(self, message: Any) -> OrderError:
@@ -226,9 +221,7 @@ class CompiledOrderBook(BaseBook):
         sentinels = 2 * (self.levels + 1)
         node, order = nodes[0, slot], orders[0, slot - sentinels]
         side = OrderSide.ASK if node["level"] > self.levels else OrderSide.BID
-        return Resting(
-            int(order["id"]), side, int(order["price"]), int(node["quantity"]), int(order["participant"])
-        )
+        return Resting(int(order["id"]), side, int(order["price"]), int(node["quantity"]), int(order["participant"]))
 
     def _queue(self, side: OrderSide) -> list[Resting]:
         following = self._arrays[1]["next"][0]

@@ -17,10 +17,9 @@ def check_book(
 ) -> None:
     """Assert the invariants of book 0 of the kernel's arrays, and of its id map where one is given.
 
-    * Each queue is one circular list; its orders know their sentinel, and their price is the level's. * A
-    level's quantity is the sum of its orders', in range; the parked list holds prices beyond the ladder
-    only. * The bitmaps say exactly which levels hold orders; ``best`` is the first of them, and no side has
-    parked orders
+    * Each queue is one circular list; its orders know their sentinel, and their price is the level's.
+    * A level's quantity is the sum of its orders', in range; the parked list holds prices beyond the ladder only.
+    * The bitmaps say exactly which levels hold orders; ``best`` is the first of them, and no side has parked orders
       only.
     * Every slot is either resting or free, none both; the counts agree.
     * The book is not crossed. The map holds exactly the resting ids, at their slots, and finds each of them.

@@ -17,8 +17,7 @@ BAD_KIND, BAD_ID, DUPLICATE_ID, UNKNOWN_ID, BAD_REDUCTION = -21, -22, -23, -24, 
 """Errors found here rather than in the kernel of the book."""
 
 REPORT = np.dtype([("trades", "i8"), ("outcome", "i8"), ("remaining", "i8"), ("slot", "i8")])
-"""What a run of `apply` did: trades written; and of the last message its outcome (negative: the error that
-stopped
+"""What a run of `apply` did: trades written; and of the last message its outcome (negative: the error that stopped
 the run), the lots not traded, and the slot where it rests (0: it does not)."""
 
 TRADE_ROW = np.dtype(

@@ -47,9 +47,7 @@ def limit(
     return Order(SYMBOL, side, OrderType.LIMIT, volume, ticks / 100, tif, owner, order_id)
 
 
-def market(
-    side: OrderSide, volume: Any, order_id: int | None = None, tif: Any = IOC, owner: Any = 0
-) -> Order:
+def market(side: OrderSide, volume: Any, order_id: int | None = None, tif: Any = IOC, owner: Any = 0) -> Order:
     """A market order."""
     return Order(SYMBOL, side, OrderType.MARKET, volume, None, tif, owner, order_id)
 

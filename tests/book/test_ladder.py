@@ -125,9 +125,7 @@ def test_jumping_prices(steps):
     mid = 0
     for number, (buys, jump, ticks, owner) in enumerate(steps):
         mid += jump if number % 3 == 0 else 0
-        order = limit(
-            BID if buys else ASK, 1 + number % 4, mid + ticks + (-2 if buys else 2), number, owner=owner
-        )
+        order = limit(BID if buys else ASK, 1 + number % 4, mid + ticks + (-2 if buys else 2), number, owner=owner)
         again = limit(order.side, order.volume, mid + ticks + (-2 if buys else 2), number, owner=owner)
         if len(reference) == 40:
             break

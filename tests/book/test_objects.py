@@ -131,9 +131,7 @@ def test_other_ticks(make, tick_size):
 def test_copies_continue_alike_and_apart(new_book, twin):
     book = new_book(max_orders=50)
     for n in range(30):
-        book.add_order(
-            limit(BID if n % 2 else ASK, 5 + n, 100 - n % 5 if n % 2 else 110 + n % 7, owner=n % 3)
-        )
+        book.add_order(limit(BID if n % 2 else ASK, 5 + n, 100 - n % 5 if n % 2 else 110 + n % 7, owner=n % 3))
     book.cancel_order(7)
     before = state(book)
     other = twin(book)
@@ -145,7 +143,5 @@ def test_copies_continue_alike_and_apart(new_book, twin):
     assert state(book) == before, "the copy shares state with the original"
     assert [fills(book.add_order(copy.copy(order))) for order in steps] == done
     assert state(other) == state(book)
-    assert fills(other.apply(message(1, 900, BID, quantity=7))) == fills(
-        book.apply(message(1, 900, BID, quantity=7))
-    )
+    assert fills(other.apply(message(1, 900, BID, quantity=7))) == fills(book.apply(message(1, 900, BID, quantity=7)))
     other.check()

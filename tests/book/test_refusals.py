@@ -78,9 +78,7 @@ BAD_ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fields", "error", "text"), BAD_ORDERS, ids=[str(fields) for fields, _, _ in BAD_ORDERS]
-)
+@pytest.mark.parametrize(("fields", "error", "text"), BAD_ORDERS, ids=[str(fields) for fields, _, _ in BAD_ORDERS])
 def test_bad_order(filled, fields, error, text):
     before = state(filled)
     order = changed(limit(BID, 5, 97, 9), **fields)

@@ -165,9 +165,7 @@ def test_r7_reduce_keeps_the_place(book, quantity):
 # R8: modify
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"volume": 3}, {"volume": 5}, {"price": 1.0}, {"volume": 4, "price": 1.0}]
-)
+@pytest.mark.parametrize("arguments", [{"volume": 3}, {"volume": 5}, {"price": 1.0}, {"volume": 4, "price": 1.0}])
 def test_r8_not_larger_at_its_price_keeps_the_place(book, arguments):
     add(book, limit(BID, 5, 100, 1), limit(BID, 6, 100, 2))
     assert book.modify_order(1, **arguments) == []

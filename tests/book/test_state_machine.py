@@ -32,9 +32,7 @@ from tests.book.helpers import (
 
 SIDES = st.sampled_from([BID, ASK])
 # Mostly a few prices that cross and share queues; some far apart, so that ladders move and orders are parked.
-TICKS = st.one_of(
-    st.integers(95, 105), st.integers(95, 105), st.sampled_from([-(2**40), -300, 0, 20, 170, 900, 2**40])
-)
+TICKS = st.one_of(st.integers(95, 105), st.integers(95, 105), st.sampled_from([-(2**40), -300, 0, 20, 170, 900, 2**40]))
 VOLUMES = st.one_of(st.integers(1, 20), st.integers(1, 20), st.just(2**31 - 1))
 TIFS = st.sampled_from([0, 0, 0, 0, 1, 2, 3])
 OWNERS = st.sampled_from([0, 0, 1, 2])
@@ -108,9 +106,7 @@ class Books(RuleBasedStateMachine):
         assert after.keys() <= resting.keys()
 
     @rule(side=SIDES, volume=VOLUMES, ticks=TICKS, tif=TIFS, owner=OWNERS, order_id=st.none() | IDS)
-    def add_limit(
-        self, side: Any, volume: int, ticks: int, tif: int, owner: int, order_id: int | None
-    ) -> None:
+    def add_limit(self, side: Any, volume: int, ticks: int, tif: int, owner: int, order_id: int | None) -> None:
         self.enter(limit(side, volume, ticks, order_id, tif, owner))
 
     @rule(side=SIDES, volume=VOLUMES, tif=TIFS, owner=OWNERS)
