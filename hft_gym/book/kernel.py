@@ -31,8 +31,14 @@ from hft_gym.book.ladder import (
 )
 
 FILL = np.dtype(
-    [("maker_id", "i8"), ("price", "i8"), ("quantity", "i8"), ("remaining", "i8"), ("slot", "u4"), ("participant",
-    "u4")]
+    [
+        ("maker_id", "i8"),
+        ("price", "i8"),
+        ("quantity", "i8"),
+        ("remaining", "i8"),
+        ("slot", "u4"),
+        ("participant", "u4"),
+    ]
 )
 """What one match did to one resting order; ``quantity`` 0 marks an order that gave way to self-trade prevention."""
 

@@ -39,9 +39,7 @@ def bad_id(order_id: Any, low: int, high: int) -> OrderError:
 
 def duplicate_id(order_id: int) -> DuplicateOrderError:
     """R2: the id is taken."""
-    return DuplicateOrderError(
-        f"order_id is {order_id}: an order with this id is resting; allowed are other ids"
-    )
+    return DuplicateOrderError(f"order_id is {order_id}: an order with this id is resting; allowed are other ids")
 
 
 def unknown_id(order_id: Any) -> UnknownOrderError:
@@ -81,9 +79,7 @@ def bad_market_time_in_force() -> OrderError:
 
 def bad_participant(participant: Any) -> OrderError:
     """R1: a participant out of range."""
-    return OrderError(
-        f"participant is {participant!r}; allowed are whole numbers from 0 to {MAX_PARTICIPANT}"
-    )
+    return OrderError(f"participant is {participant!r}; allowed are whole numbers from 0 to {MAX_PARTICIPANT}")
 
 
 def book_full(max_orders: int) -> BookFullError:

@@ -63,9 +63,7 @@ class TickGrid:
         if abs(value - self.to_price(nearest)) > ULPS * math.ulp(value):
             below = math.floor(exact)
             around = f"{self.to_price(below)} and {self.to_price(below + 1)}"
-            raise PriceError(
-                f"price is {price!r}, off the tick of {self.tick_size}; the nearest are {around}"
-            )
+            raise PriceError(f"price is {price!r}, off the tick of {self.tick_size}; the nearest are {around}")
         return nearest
 
 
