@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import sys
 import tempfile
 import warnings
@@ -32,7 +31,7 @@ import numba
 import numpy as np
 from numba.core import config as numba_config
 from numba.core import types as numba_types
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,12 +118,34 @@ class _StampedCacheImpl(CompileResultCacheImpl):
     _locator_classes = (_StampedLocator,)
 
 
+class _CacheFile(IndexDataCacheFile):
+    """Numba's index of a function and its files of machine code, safe to share and to damage."""
+
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()
+        except Exception as error:  # unpickling what is damaged can raise anything
+            warnings.warn(f"index of compiled kernels is unreadable ({error!r}); compiling anew", stacklevel=2)
+            return {}
+
+    def save(self, key: Any, data: Any) -> None:
+        # Numba numbers the files of a function: of two processes that save different signatures at once, one would
+        # later load the other's code. A name made of the key belongs to one signature; the index comes last.
+        name = f"{Path(self._index_path).stem}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+        self._save_data(name, data)
+        self._save_index({**self._load_index(), key: name})
+
+
 class _StampedCache(FunctionCache):
     """Numba's file cache with our folder; a damaged or unwritable cache means a recompilation, said aloud."""
 
     _impl_class = _StampedCacheImpl
 
     announced = False
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = _CacheFile(self._cache_path, self._impl.filename_base, source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -133,8 +154,8 @@ class _StampedCache(FunctionCache):
                 _StampedCache.announced = True
                 print("hft_gym: compiling, once for this version: about 20 s ...", file=sys.stderr, flush=True)
             return found
-        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError) as error:
-            warnings.warn(f"compiled kernel cache is unreadable ({error}); compiling anew", stacklevel=2)
+        except Exception as error:  # unpickling what is damaged can raise anything
+            warnings.warn(f"cache of compiled kernels is unreadable ({error!r}); compiling anew", stacklevel=2)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
