@@ -47,9 +47,7 @@ def quiet(
 def busy(seed: int = 0, participants: int = 2, **settings: Any) -> Market:
     """A market with the default flow, warmed up for a second."""
     capacity = settings.pop("log_capacity", 16_384)
-    return Market(
-        MarketConfig(participants=participants, warm_up_ns=SECOND, **settings), seed, log_capacity=capacity
-    )
+    return Market(MarketConfig(participants=participants, warm_up_ns=SECOND, **settings), seed, log_capacity=capacity)
 
 
 def orders(market: Market, side: int) -> list[tuple[int, int, int, int]]:
@@ -59,9 +57,7 @@ def orders(market: Market, side: int) -> list[tuple[int, int, int, int]]:
     following, quantity = node["next"].tolist(), node["quantity"].tolist()
     start = side * (levels + 1)
     found = []
-    for level in np.flatnonzero(
-        node["next"][start : start + levels + 1] != np.arange(start, start + levels + 1)
-    ):
+    for level in np.flatnonzero(node["next"][start : start + levels + 1] != np.arange(start, start + levels + 1)):
         slot = following[start + int(level)]
         while slot >= first:
             row = order[slot - first]

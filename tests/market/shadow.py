@@ -221,9 +221,7 @@ class Shadow:
                 self._fill(order, side, price, quantity, False, -1, looks)
             elif maker is not None:
                 self._book(0, side, price, quantity, 0)
-        for gone in [
-            o for key, o in self.own.items() if key not in self.book and o.remaining and o is not order
-        ]:
+        for gone in [o for key, o in self.own.items() if key not in self.book and o.remaining and o is not order]:
             assert gone.participant == taker, "an order vanished"
             self._end(gone, EndReason.SELF_TRADE)
 

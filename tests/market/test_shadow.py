@@ -93,9 +93,7 @@ def test_a_thin_book_agrees_too(seed):
         "informed_rate": 2.0,
         "jump_rate": 1.0,
     }
-    config = MarketConfig(
-        flow=flow, participants=PEOPLE, warm_up_ns=0, initial_depth=1, latency=latency(MS, MS)
-    )
+    config = MarketConfig(flow=flow, participants=PEOPLE, warm_up_ns=0, initial_depth=1, latency=latency(MS, MS))
     shadow = Shadow(Market(config, seed))
     for _ in range(300):
         p, side = int(random.integers(1, PEOPLE + 1)), int(random.integers(2))

@@ -118,11 +118,7 @@ def test_every_participant_has_latencies_of_its_own():
             made.submit(2, BID, 1, 9_000)
         for _ in range(5):
             made.submit(3, BID, 1, 9_000)
-        return [
-            m["arrival"]
-            for m in sorted(in_flight(made), key=lambda m: m["order_id"])
-            if m["participant"] == 3
-        ]
+        return [m["arrival"] for m in sorted(in_flight(made), key=lambda m: m["order_id"]) if m["participant"] == 3]
 
     assert arrivals(0) == arrivals(4)
     assert len(set(arrivals(0))) == 5
@@ -176,9 +172,7 @@ def test_flow_rates_and_sizes():
     for volume in (taken.volume_bought, taken.volume_sold):
         assert volume == pytest.approx(2.0 * 2 * seconds, rel=0.15)
     check(made)
-    times = clocks(
-        Market(MarketConfig(flow=flow, max_orders=2**13, warm_up_ns=0), 2), LIMIT, seconds * SECOND
-    )
+    times = clocks(Market(MarketConfig(flow=flow, max_orders=2**13, warm_up_ns=0), 2), LIMIT, seconds * SECOND)
     gaps = np.diff(times) / 1e9
     assert len(times) == pytest.approx(20.0 * seconds, rel=0.05)
     assert gaps.std() == pytest.approx(gaps.mean(), rel=0.06)
