@@ -72,8 +72,9 @@ class Options:
     """Of Adam, at the start."""
     final_rate: float = 0.05
     """Share of the learning rate that is left at the end of the budget; it falls linearly."""
-    gamma: float = 0.99
-    """Discount per decision."""
+    gamma: float = 0.95
+    """Discount per decision. What a quote earns or loses is known within a second or two; farther ahead there is
+    mostly noise."""
     gae_lambda: float = 0.95
     """Of generalised advantage estimation."""
     clip_range: float = 0.2
@@ -94,6 +95,9 @@ class Options:
     no_take: float = 4.0
     """Bias of the untrained policy against taking: e^4 to 1. Without it two of three first decisions cross
     the spread, and all that the first million of them teaches is not to."""
+    join: float = 2.0
+    """Bias of the untrained policy towards quotes at the touch: e^2 to 1. Without it hardly a quote stays long
+    enough in its queue to be filled by anybody but the informed, and not to quote at all looks best."""
     clip_obs: float = 10.0
     """Normalised observations are clipped here."""
     clip_reward: float = 10.0
@@ -278,6 +282,7 @@ def _new_model(options: Options, config: EnvConfig) -> Any:
 
     import agents
     from agents.policies import MirrorPolicy
+    from hft_gym.envs.actions import QUOTE_OPTIONS
 
     # Environment i has the seed s + i: blocks of seeds lest two runs share their markets.
     first = options.seed * 1000 % 1_000_000
@@ -312,10 +317,13 @@ def _new_model(options: Options, config: EnvConfig) -> Any:
     )
     if config.action == "multi_discrete":
         with torch.no_grad():
+            policy, join = model.policy, QUOTE_OPTIONS.index("join")
             if mirrored:
-                model.policy.take_net.bias[0] += 0.5 * options.no_take  # it counts twice
-            else:  # the last three logits are those of the take: none, buy, sell
-                model.policy.action_net.bias[-3] += options.no_take
+                policy.take_net.bias[0] += 0.5 * options.no_take  # it counts twice
+                policy.quote_net.bias[join] += options.join
+            else:  # the logits of bid, ask and take, one after the other
+                policy.action_net.bias[2 * len(QUOTE_OPTIONS)] += options.no_take
+                policy.action_net.bias[[join, len(QUOTE_OPTIONS) + join]] += options.join
     return model
 
 
