@@ -16,7 +16,6 @@ from hft_gym.types import MessageKind
 
 SPARSE = "compiled book, apply, sparse 64-bit ids"
 DENSE = "compiled book, apply, dense ids"
-KERNEL = "compiled kernel alone, dense ids, as in the market"
 REFERENCE = "reference OrderBook, apply"
 PLAIN = "plain SortedDict book, no checks"
 C = "C yardstick"
@@ -34,7 +33,6 @@ def book(options: Options) -> Plan:
     cases = [
         Case(SPARSE, "ns/message", _compiled(stream.sparse(), None)),
         Case(DENSE, "ns/message", _compiled(stream, expected, dense=True)),
-        Case(KERNEL, "ns/message", _kernel(stream, expected)),
         Case(REFERENCE, "ns/message", _reference(short, expected), note=stretch),
         Case(PLAIN, "ns/message", _plain(short, expected), note=stretch),
         Case(C, "ns/message", _c_yardstick(stream, expected)),
@@ -42,7 +40,6 @@ def book(options: Options) -> Plan:
     ratios = [
         Ratio("sparse ids, against C", SPARSE, C, ("<=", 2.2), ("<=", 1.5)),
         Ratio("dense ids, against C", DENSE, C, ("<=", 1.5), ("<=", 1.2)),
-        Ratio("kernel alone, against C", KERNEL, C),
         Ratio("plain SortedDict book against sparse ids", PLAIN, SPARSE, (">=", 20), (">=", 40)),
         Ratio("reference OrderBook against sparse ids", REFERENCE, SPARSE),
     ]
@@ -73,19 +70,6 @@ def _compiled(stream: Stream, expected: NDArray[Any] | None, dense: bool = False
         seconds = clock(lambda: results.append(orders.apply(stream.messages)))
         if expected is not None:
             _require_equal(results[0], expected)
-        return seconds / len(stream.messages) * 1e9
-
-    return run
-
-
-def _kernel(stream: Stream, expected: NDArray[Any]) -> Callable[[], float]:
-    from hft_gym.bench.dense import DenseBook
-
-    orders = DenseBook(stream)
-
-    def run() -> float:
-        seconds = orders.run()
-        _require_equal(orders.trades, expected)
         return seconds / len(stream.messages) * 1e9
 
     return run
