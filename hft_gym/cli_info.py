@@ -66,8 +66,17 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     from hft_gym.book.compiled import warm_up as warm_books
     from hft_gym.data.replay import warm_up as warm_replay
     from hft_gym.envs.core import warm_cache
+    from hft_gym.market.market import Market
 
-    return [("order book", warm_books), ("market and environments", warm_cache), ("replay", warm_replay)]
+    def warm_market() -> object:
+        return Market().run_for(1)
+
+    return [
+        ("order book", warm_books),
+        ("market and environments", warm_cache),
+        ("market for Python", warm_market),
+        ("replay", warm_replay),
+    ]
 
 
 def show_envs() -> None:
