@@ -68,8 +68,8 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     from hft_gym.envs.core import warm_cache
     from hft_gym.market.market import Market
 
-    def warm_market() -> object:
-        return Market().run_for(1)
+    def warm_market() -> None:
+        Market().run_for(1)
 
     return [
         ("order book", warm_books),
