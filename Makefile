@@ -20,7 +20,7 @@ demo: $(STAMP)  ## Strategies and a PPO agent trade one market, then one table: 
 	@$(BIN)/hft-gym demo $(ARGS)
 
 test: $(STAMP)  ## Run the tests: under 10 minutes on two cores.
-	@echo "== compile: warming the kernels' cache, so that the $(WORKERS) test workers need not; at most half a minute =="
+	@echo "== compile: warming the kernels' cache, so that the $(WORKERS) test workers need not; at most a minute =="
 	@$(BIN)/hft-gym compile
 	@echo "== test: the whole suite but the slow and the verify checks; under 10 minutes on two cores =="
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)

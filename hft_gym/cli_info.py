@@ -34,7 +34,7 @@ def compile_kernels() -> None:
 
 
 def _compile(prune: bool = False) -> None:
-    """Compile every kernel into the cache (half a minute at most the first time, else a second).
+    """Compile every kernel into the cache (a minute at most the first time, else a second).
 
     Args:
         prune: remove what earlier versions of the source left in the cache.
@@ -66,6 +66,7 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     from hft_gym.book.compiled import warm_up as warm_books
     from hft_gym.data.replay import warm_up as warm_replay
     from hft_gym.envs.core import warm_cache
+<<<<<<< ours
     from hft_gym.market.market import Market
 
     def warm_market() -> None:
@@ -75,6 +76,14 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
         ("order book", warm_books),
         ("market and environments", warm_cache),
         ("market for Python", warm_market),
+=======
+    from hft_gym.market.market import warm_up as warm_market
+
+    return [
+        ("order book", warm_books),
+        ("environments", warm_cache),
+        ("market", warm_market),
+>>>>>>> theirs
         ("replay", warm_replay),
     ]
 

@@ -18,10 +18,10 @@ from hft_gym.market import checks, entries
 from hft_gym.market.base import MarketState, as_feed
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.records import CANCEL, MODIFY, RESTING, SUBUNITS
-from hft_gym.market.views import Account, MarketCounters, MarketEvent, WorkingOrder, working_order
+from hft_gym.market.views import Account, MarketCounters, MarketEvent, WorkingOrder
 from hft_gym.types import MAX_PRICE_TICKS, MAX_QUANTITY, BookSnapshot, OrderSide, TimeInForce
 
-__all__ = ["Market"]
+__all__ = ["Market", "warm_up"]
 
 
 class Market(MarketState):
@@ -176,9 +176,7 @@ class Market(MarketState):
         entry = self._run(entries.SEND, p, int(toward), limit, lots, int(tif), sent)
         return int(self._arrays.own["id"][0, entry])
 
-    def modify(
-        self, participant: int, order_id: int, quantity: int, price: int, *, at: int | None = None
-    ) -> None:
+    def modify(self, participant: int, order_id: int, quantity: int, price: int, *, at: int | None = None) -> None:
         """Send a change of a working order: new remaining *quantity* [lots] and *price* [ticks] (rule R8).
 
         It arrives after the cancel latency, never before the order's earlier messages. If the order has ended
@@ -317,27 +315,14 @@ class Market(MarketState):
     def account(self, participant: int) -> Account:
         """A participant's account, marked at the others' mid; 0 is the anonymous flow's."""
         p = checks.participant(participant, 0, self.config.participants)
-        row = self._arrays.account[0, p]
-        return Account(
-            participant=p,
-            position=int(row["position"]),
-            cash_units=int(row["cash"]),
-            fees_units=int(row["fees"]),
-            cost_units=int(row["cost"]),
-            mid2=self._run(entries.MID, p),
-            bought=int(row["bought"]),
-            sold=int(row["sold"]),
-            maker_volume=int(row["maker_volume"]),
-        )
+        return Account.of(p, self._arrays.account[0, p], self._run(entries.MID, p))
 
     def working_orders(self, participant: int) -> list[WorkingOrder]:
         """A participant's orders that have not ended, oldest first, with their places in the queues."""
         p = self._participant(participant)
         self._run(entries.QUEUES, p)
         rows = self._rows(p)
-        found = [
-            working_order(rows[i], *self._table[i, :2].tolist()) for i in np.flatnonzero(rows["state"])
-        ]
+        found = [WorkingOrder.of(rows[i], *self._table[i, :2].tolist()) for i in np.flatnonzero(rows["state"])]
         return sorted(found, key=lambda order: order.order_id)
 
     def in_flight(self, participant: int) -> int:
@@ -347,22 +332,7 @@ class Market(MarketState):
     @property
     def counters(self) -> MarketCounters:
         """What has happened since the market opened."""
-        arrays = self._arrays
-        state, flow, head = arrays.state[0], arrays.flow_state[0], arrays.head[0]
-        return MarketCounters(
-            messages=int(state["messages"]),
-            trades=int(state["trades"]),
-            volume_bought=int(state["volume"][OrderSide.BID]),
-            volume_sold=int(state["volume"][OrderSide.ASK]),
-            hidden_volume=int(state["hidden_volume"]),
-            fees_units=int(state["fees"]),
-            resting=int(head["n_live"]),
-            parked=int(head["parked"].sum()),
-            rejected=int(flow["rejected"]),
-            refused=int(arrays.account["refused"].sum()),
-            displaced=int(flow["displaced"]),
-            lost=int(state["lost"]),
-        )
+        return MarketCounters.of(self._arrays)
 
     def __repr__(self) -> str:
         what = self.config.flow if isinstance(self.config.flow, str) else "own flow"
@@ -427,3 +397,8 @@ class Market(MarketState):
             rows = self._rows(without)
             total -= int(rows["remaining"][(rows["state"] == RESTING) & (rows["side"] == side)].sum())
         return total
+
+
+def warm_up() -> None:
+    """Compile what a `Market` runs, or load it from the cache."""
+    Market({"warm_up_ns": 0, "initial_depth": 0}, log_capacity=0)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hft_gym.market.arrays import MarketArrays
 from hft_gym.market.records import (
     EVENT_END,
     EVENT_FILL,
@@ -59,6 +60,21 @@ class Account:
     sold: int
     maker_volume: int
     """Lots filled passively; ``bought + sold - maker_volume`` were taken."""
+
+    @classmethod
+    def of(cls, participant: int, row: Any, mid2: int) -> Account:
+        """From an ``ACCOUNT`` record."""
+        return cls(
+            participant=participant,
+            position=int(row["position"]),
+            cash_units=int(row["cash"]),
+            fees_units=int(row["fees"]),
+            cost_units=int(row["cost"]),
+            mid2=mid2,
+            bought=int(row["bought"]),
+            sold=int(row["sold"]),
+            maker_volume=int(row["maker_volume"]),
+        )
 
     @property
     def realised_units(self) -> int:
@@ -131,29 +147,29 @@ class WorkingOrder:
     cancel_sent: bool
     """A cancel is on its way."""
 
-
-def working_order(row: Any, volume: int, count: int) -> WorkingOrder:
-    """A record of the order table (``OWN``) as a value; *volume* lots and *count* orders are ahead of it."""
-    resting = row["state"] != IN_FLIGHT
-    quantity, remaining = int(row["quantity"]), int(row["remaining"])
-    status = OrderStatus.NEW
-    if resting:
-        status = OrderStatus.RESTING if remaining == quantity else OrderStatus.PARTIALLY_FILLED
-    return WorkingOrder(
-        order_id=int(row["id"]),
-        side=OrderSide(int(row["side"])),
-        price=int(row["price"]),
-        quantity=quantity,
-        remaining=remaining,
-        time_in_force=TimeInForce(int(row["time_in_force"])),
-        status=status,
-        time_sent=int(row["time_sent"]),
-        time_entry=int(row["time_entry"]) if resting else None,
-        queue_ahead_entry=int(row["queue_entry"]) if resting else None,
-        volume_ahead=volume if resting else None,
-        orders_ahead=count if resting else None,
-        cancel_sent=bool(row["cancel_sent"]),
-    )
+    @classmethod
+    def of(cls, row: Any, volume: int, count: int) -> WorkingOrder:
+        """From a record of the order table (``OWN``), with *volume* lots and *count* orders ahead of it."""
+        resting = row["state"] != IN_FLIGHT
+        quantity, remaining = int(row["quantity"]), int(row["remaining"])
+        status = OrderStatus.NEW
+        if resting:
+            status = OrderStatus.RESTING if remaining == quantity else OrderStatus.PARTIALLY_FILLED
+        return cls(
+            order_id=int(row["id"]),
+            side=OrderSide(int(row["side"])),
+            price=int(row["price"]),
+            quantity=quantity,
+            remaining=remaining,
+            time_in_force=TimeInForce(int(row["time_in_force"])),
+            status=status,
+            time_sent=int(row["time_sent"]),
+            time_entry=int(row["time_entry"]) if resting else None,
+            queue_ahead_entry=int(row["queue_entry"]) if resting else None,
+            volume_ahead=volume if resting else None,
+            orders_ahead=count if resting else None,
+            cancel_sent=bool(row["cancel_sent"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -182,6 +198,25 @@ class MarketCounters:
     """Historic lots cancelled because participants were filled in their stead (replays only)."""
     lost: int
     """Log records lost since the last drain because a log was full."""
+
+    @classmethod
+    def of(cls, arrays: MarketArrays) -> MarketCounters:
+        """From the arrays of one market."""
+        state, flow, head = arrays.state[0], arrays.flow_state[0], arrays.head[0]
+        return cls(
+            messages=int(state["messages"]),
+            trades=int(state["trades"]),
+            volume_bought=int(state["volume"][OrderSide.BID]),
+            volume_sold=int(state["volume"][OrderSide.ASK]),
+            hidden_volume=int(state["hidden_volume"]),
+            fees_units=int(state["fees"]),
+            resting=int(head["n_live"]),
+            parked=int(head["parked"].sum()),
+            rejected=int(flow["rejected"]),
+            refused=int(arrays.account["refused"].sum()),
+            displaced=int(flow["displaced"]),
+            lost=int(state["lost"]),
+        )
 
 
 _NAMES = {
