@@ -66,24 +66,12 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     from hft_gym.book.compiled import warm_up as warm_books
     from hft_gym.data.replay import warm_up as warm_replay
     from hft_gym.envs.core import warm_cache
-<<<<<<< ours
-    from hft_gym.market.market import Market
-
-    def warm_market() -> None:
-        Market().run_for(1)
-
-    return [
-        ("order book", warm_books),
-        ("market and environments", warm_cache),
-        ("market for Python", warm_market),
-=======
     from hft_gym.market.market import warm_up as warm_market
 
     return [
         ("order book", warm_books),
         ("environments", warm_cache),
         ("market", warm_market),
->>>>>>> theirs
         ("replay", warm_replay),
     ]
 
