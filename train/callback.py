@@ -43,7 +43,8 @@ class Progress:
         seconds: spent training, over all sessions; validation included.
         rollouts: finished.
         validated: steps at the latest validation.
-        best: of the best agent so far: steps, mean validation P&L of both modes.
+        best: of the best agent so far: steps, mean validation P&L of both modes, and its score: the mean of the
+            deterministic mode less its standard error.
     """
 
     steps: int = 0
@@ -142,7 +143,7 @@ class TrainingCallback(BaseCallback):
         if last or (not first and time.monotonic() - self._saved >= options.checkpoint_every * 60.0):
             self.save()
         self.finished = last
-        self._set_rates(done)
+        self._set_rate(done)
         self.report(progress, self.means())
 
     def _on_rollout_end(self) -> None:
@@ -157,12 +158,11 @@ class TrainingCallback(BaseCallback):
         of_time = progress.seconds / (60.0 * options.minutes) if options.minutes else 0.0
         return min(max(of_steps, of_time), 1.0)
 
-    def _set_rates(self, done: float) -> None:
+    def _set_rate(self, done: float) -> None:
         options = self.options
         decay = 1.0 - done * (1.0 - options.final_rate)
         # Stable-Baselines3's own schedules know only steps, not minutes.
         self.model.lr_schedule = ConstantSchedule(options.learning_rate * decay)
-        self.model.ent_coef = options.ent_coef * (1.0 - done)
 
     def means(self) -> dict[str, float]:
         """Means over the latest episodes, one for each environment, by scalar; empty before the first end."""
@@ -200,11 +200,16 @@ class TrainingCallback(BaseCallback):
             )
             result[mode] = float(played.net_pnl.mean())
             self.logger.record(f"validation/{mode}", result[mode])
+            if mode == "deterministic":
+                # On few or wild episodes a mean alone would choose whoever was lucky.
+                result["score"] = result[mode] - float(played.net_pnl.std()) / len(seeds) ** 0.5
         progress.validated = progress.steps
-        if not progress.best or result["deterministic"] > progress.best["deterministic"]:
+        if not progress.best or result["score"] > progress.best["score"]:
             progress.best = result
             self.save_agent(best=True)
-        self.report(progress, {"validation/" + k: v for k, v in result.items() if k != "steps"})
+        self.report(
+            progress, {"validation/" + k: v for k, v in result.items() if k not in ("steps", "score")}
+        )
 
     def save_agent(self, best: bool) -> None:
         """Write ``agent.zip`` (the best) or ``last.zip``."""

@@ -80,7 +80,8 @@ class Options:
     clip_range: float = 0.2
     """Of PPO's ratio."""
     ent_coef: float = 0.01
-    """Weight of the entropy bonus at the start; it falls linearly to zero."""
+    """Weight of the entropy bonus. It keeps the agent trying quotes until it knows how to hold its inventory down:
+    without it not quoting at all soon looks best, and is never left again."""
     vf_coef: float = 0.5
     """Weight of the value's loss."""
     max_grad_norm: float = 0.5
@@ -104,7 +105,7 @@ class Options:
     """Normalised rewards are clipped here."""
 
     validate_every: int = 1_000_000
-    """Decisions between two validations; the agent with the best mean P&L so far is kept."""
+    """Decisions between two validations; the agent with the best P&L (mean less standard error) so far is kept."""
     validation_episodes: int = 128
     """Episodes of a validation."""
     validation_share: float = 0.2
