@@ -21,6 +21,7 @@ from hft_gym import (
     SideError,
     UnknownOrderError,
 )
+from hft_gym._jit import JIT_DISABLED
 from hft_gym.market import MarketEvent, entries, market
 from tests.market.helpers import (
     ASK,
@@ -99,6 +100,7 @@ def test_the_market_opens_after_its_warm_up():
     assert Market().time == MarketConfig().warm_up_ns
 
 
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled")
 def test_a_new_size_compiles_nothing():
     before = len(entries.run_markets.signatures)
     assert before == 1

@@ -12,6 +12,7 @@ from tests.market.scenario import digest, run
 
 HERE = Path(__file__).resolve().parent
 STEPS = 150
+FILES = ("market", "orders", "shadow", "conservation", "streams", "state", "replay")
 pytestmark = pytest.mark.skipif(FEW, reason="this is such a run")
 
 
@@ -55,7 +56,7 @@ def test_plain_python_agrees(expected):
 @pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
 def test_the_same_tests_in_another_mode(variable, expected):
     """Also the digest: compiled with bounds checks the arithmetic is the same."""
-    files = [str(HERE / f"test_{name}.py") for name in ("orders", "shadow", "conservation", "state", "replay")]
+    files = [str(HERE / f"test_{name}.py") for name in FILES]
     tests = start(
         "-m",
         "pytest",

@@ -5,7 +5,21 @@ import pytest
 from hft_gym import FeeConfig, OrderStatus
 from hft_gym.market import EndReason
 from hft_gym.types import MAX_PRICE_TICKS
-from tests.market.helpers import ASK, BID, FOK, GTC, IOC, MS, POST_ONLY, check, in_flight, orders, quiet
+from tests.market.helpers import (
+    ASK,
+    BID,
+    FOK,
+    GTC,
+    IOC,
+    MS,
+    POST_ONLY,
+    SECOND,
+    busy,
+    check,
+    in_flight,
+    orders,
+    quiet,
+)
 
 BOOK = {"bids": [(999, 5), (999, 3), (998, 10)], "asks": [(1001, 4), (1001, 6), (1002, 10)]}
 
@@ -418,3 +432,17 @@ def test_a_closed_participant_can_go_on():
     market.run_for(1)
     assert market.best(BID) == 1000
     check(market)
+
+
+def test_the_mid_of_every_fill_is_the_last_one_logged_before_its_message():
+    """In one long run, so that nothing but the fill's own message can have brought the mid up to date."""
+    market = busy(12, participants=3, max_own_orders=80, max_orders=2048)
+    for i in range(60):
+        for p in (1, 2, 3):
+            market.submit(p, i % 2, 1 + i % 3, market.best(i % 2) + (3 - i // 2 if i % 2 == 0 else i // 2 - 3))
+    market.run_for(60 * SECOND)
+    fills, mids = market.fills(), market.mids()
+    assert (fills["maker"] == 1).sum() > 20 and len(set(fills["mid2"].tolist())) > 5
+    for fill in fills:
+        before = mids.records[(mids["participant"] == fill["participant"]) & (mids["time"] < fill["time"])]
+        assert fill["mid2"] == before["mid2"][-1]

@@ -124,6 +124,29 @@ def test_every_participant_has_latencies_of_its_own():
     assert len(set(arrivals(0))) == 5
 
 
+def test_no_two_streams_are_the_same():
+    made = busy(4, participants=3, latency=LatencyConfig(MS, MS, MS, MS, 0))
+    for p in (1, 2, 3):
+        made.submit(p, BID, 1, 9_000)
+    assert len({m["arrival"] for m in in_flight(made)}) == 3
+    flow = {"limit_rates": [1.0], "cancel_rates": [0.0], "market_rate": 1.0, "jump_rate": 2.0, "informed_rate": 2.0}
+    fresh = Market({"flow": flow, "warm_up_ns": 0, "participants": 3}, 4)
+    assert len({clocks(fresh.copy(), mechanism, 20 * SECOND)[0] for mechanism in EXOGENOUS}) == 4
+    streams = [*fresh._arrays.flow_state["streams"][0].tolist(), *fresh._arrays.account["stream"][0, :, 0].tolist()]
+    assert len(set(streams)) == len(streams)
+
+
+def test_limit_orders_stand_at_their_distance_from_the_opposite_touch():
+    flow = FlowConfig(limit_rates=(0.0, 0.0, 9.0), cancel_rates=(0.0,), market_rate=0.0, limit_sizes=(0.0, 1.0))
+    made = Market(MarketConfig(flow=flow, initial_depth=0, warm_up_ns=0), seed=1)
+    made.set_book([(999, 1)], [(1_001, 1)])
+    made.run_for(5 * SECOND)
+    (touch, at_bid), (_, at_ask) = made.depth(BID), made.depth(ASK)
+    assert touch == (999, 1)
+    assert (at_bid[0], at_ask[0]) == (998, 1_002)
+    assert at_bid[1] % 2 == at_ask[1] % 2 == 0 and 20 < at_bid[1] / 2 < 70 and 20 < at_ask[1] / 2 < 70
+
+
 def test_latency_is_the_constant_plus_an_exponential_part():
     jitter = LatencyConfig(3 * MS, 2 * MS, MS, 5 * MS, 0)
     made = busy(4, participants=1, latency=jitter, max_own_orders=4096)
