@@ -28,7 +28,7 @@ __all__ = ["Progress", "TrainingCallback", "make_logger"]
 EPISODE_SCALARS = {
     "pnl": "episode/pnl",
     "fees": "episode/fees",
-    "volume": "episode/volume",
+    "volume": "episode/filled_lots",
     "inventory": "episode/inventory",
 }
 """Sums over an episode -> TensorBoard scalar: means over the latest episodes, one for each environment."""
@@ -79,7 +79,7 @@ class _TensorBoard(TensorBoardOutputFormat):
     def __init__(self, folder: str, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(log_dir=folder, purge_step=first_step or None)
+        self.writer = SummaryWriter(log_dir=folder, purge_step=first_step + 1 if first_step else None)
         self._is_closed = False
 
 
@@ -140,6 +140,8 @@ class TrainingCallback(BaseCallback):
         first = progress.steps == 0
         if not first and (last or progress.steps - progress.validated >= options.validate_every):
             self._validate()
+        if last:  # what has been logged since the last rollout would otherwise be lost
+            self.logger.dump(progress.steps)
         if last or (not first and time.monotonic() - self._saved >= options.checkpoint_every * 60.0):
             self.save()
         self.finished = last
@@ -203,6 +205,7 @@ class TrainingCallback(BaseCallback):
             if mode == "deterministic":
                 # On few or wild episodes a mean alone would choose whoever was lucky.
                 result["score"] = result[mode] - float(played.net_pnl.std()) / len(seeds) ** 0.5
+        self.logger.record("validation/score", result["score"])
         progress.validated = progress.steps
         if not progress.best or result["score"] > progress.best["score"]:
             progress.best = result

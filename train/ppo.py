@@ -205,9 +205,18 @@ def train(
         ConfigError: options that cannot be, or a folder that is in use.
         CheckpointError: a run to resume that cannot be.
     """
+    # What the train extra brings is missed before a folder is made for nothing.
+    import stable_baselines3  # noqa: F401
+    import tensorboard  # noqa: F401
+    import torch  # noqa: F401
+
     run, options = _folder(options, command, changed)
     try:
         return _train(options, run, report, console)
+    except KeyboardInterrupt:
+        if console is not None:
+            console.print(f"stopped; go on with --resume {run.path}", highlight=False, soft_wrap=True)
+        raise
     finally:
         run.close()
 

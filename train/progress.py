@@ -65,6 +65,6 @@ class ProgressBar:
         if means:
             text += (
                 f"  P&L {means['episode/pnl']:+.1f}  |inventory| {means['episode/inventory']:.1f}"
-                f"  lots {means['episode/volume']:.0f}"
+                f"  lots {means['episode/filled_lots']:.0f}"
             )
         self.bar.update(self.task, completed=done, now=text)

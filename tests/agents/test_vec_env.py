@@ -191,6 +191,7 @@ def test_evaluate_policy_needs_no_monitor():
     assert lengths == [12] * 3 and len(rewards) == 3
 
 
+@pytest.mark.filterwarnings("ignore:The environment is already wrapped with a `Monitor`")
 def test_wrappers_of_stable_baselines():
     env = VecFrameStack(VecMonitor(agents.make_vec_env(2, seed=1, **SHORT)), 3)
     assert env.reset().shape == (2, 180)
