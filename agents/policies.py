@@ -32,9 +32,10 @@ _Q = len(QUOTE_OPTIONS)
 def mirror(schema: ObservationSchema) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """The observation of the market turned upside down is ``observation[..., columns] * signs``.
 
-    >>> columns, signs = mirror(ObservationSchema(levels=1))
     >>> schema = ObservationSchema(levels=1)
-    >>> schema.names[columns[schema.index("bid_offset_1")]], signs[schema.index("bid_offset_1")]
+    >>> columns, signs = mirror(schema)
+    >>> i = schema.index("bid_offset_1")
+    >>> schema.names[columns[i]], float(signs[i])
     ('ask_offset_1', -1.0)
     """
     columns, signs = [], []
