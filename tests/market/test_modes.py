@@ -12,7 +12,7 @@ from tests.market.scenario import digest, run
 
 HERE = Path(__file__).resolve().parent
 STEPS = 150
-FILES = ("market", "orders", "shadow", "conservation", "streams", "state", "replay")
+FILES = ("market", "orders", "shadow", "conservation", "state", "replay")
 pytestmark = pytest.mark.skipif(FEW, reason="this is such a run")
 
 

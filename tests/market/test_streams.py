@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from hft_gym import FlowConfig, LatencyConfig, Market, MarketConfig
+from hft_gym.envs.config import EnvConfig
+from hft_gym.envs.core import EnvCore
 from hft_gym.flow import preset
 from hft_gym.flow.config import FLOW
 from hft_gym.flow.random import TABLE_SIZE
@@ -247,3 +249,18 @@ def test_cancel_clock_is_one_of_the_mechanisms():
     made = busy(3)
     times = clocks(made, CANCEL, 3 * SECOND)
     assert len(times) > 20 and times == sorted(times)
+
+
+def test_an_environment_with_the_same_key_runs_the_same_market():
+    market = MarketConfig(latency=LatencyConfig(MS, 0, MS, 0, 5 * MS))
+    core = EnvCore(EnvConfig(market=market, step_ns=100 * MS), 3)
+    core.reset(np.array([5, 6, 7], np.uint64))
+    nothing = np.zeros((3, 3), np.int64)
+    twins = [Market(market, seed) for seed in (5, 6, 7)]
+    for _ in range(50):
+        core.step(nothing)
+        for row, twin in enumerate(twins):
+            twin.run_until(int(core.arrays.state["time"][row]))
+            assert core.arrays.flow_state[row] == twin._arrays.flow_state[0]
+            assert core.arrays.state["messages"][row] == twin.counters.messages
+    assert twins[0].counters.trades > 10
