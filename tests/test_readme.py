@@ -27,7 +27,7 @@ COVERED = (
         "tests/test_setup.py; .ci/run calls test and lint",
     ),
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
-    (r"hft-gym demo", "the test of the training engineer's demo"),
+    (r"hft-gym demo", "tests/train/test_demo.py"),
 )
 """(command, where it is tested): commands that are not run here."""
 
@@ -37,7 +37,11 @@ TINY_RUN = (
 )
 SMALLEST = (
     (r"hft-gym bench.*", "hft-gym bench --list"),
-    (r"(hft-gym train ppo) --minutes 10 (--name \w+)", rf"\1 \2 {TINY_RUN}"),
+    (r"(hft-gym train ppo) --minutes 10 (--name [\w-]+)(?: --tune 24)?", rf"\1 \2 {TINY_RUN}"),
+    (
+        r"(hft-gym train ppo) --minutes 5 (--name \w+) --tune 24 (--env\.feed \S+ --env\.replay\.split train) .*",
+        rf"\1 \2 \3 {TINY_RUN} --env.order-size 100 --env.max-position 500",
+    ),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
     (r"(hft-gym compare --policies [\w -]+) runs/\w+ --tune 20", r"\1 --episodes 4 --resamples 50"),
 )
@@ -70,6 +74,8 @@ def test_command_runs(command, tmp_path):
         pytest.skip("run elsewhere: " + next(why for p, why in COVERED if re.fullmatch(p, command)))
     for pattern, smallest in SMALLEST:
         command = re.sub(f"^(?:{pattern})$", smallest, command)
+    for symbol, levels in re.findall(r"([A-Z]+)_[\d_-]+_message_(\d+)\.csv", command):
+        command = re.sub(rf"{symbol}_\S+\.csv", str(shared_lobster(symbol, int(levels))), command)
     done = subprocess.run(
         shlex.split(command),
         cwd=tmp_path,
