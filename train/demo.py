@@ -115,7 +115,10 @@ def _view(
     for column in ("P&L", "inventory", "lots traded"):
         table.add_column(column, justify="right")
     table.add_column("P&L since the start", no_wrap=True)
-    low, high = float(curves.min()), float(curves.max())
+    # One policy far off would make straight lines of all the others: it is cut off at their scale.
+    spans = np.ptp(curves, axis=0)
+    usual = curves[:, spans <= 5.0 * np.median(spans[spans > 0])] if spans.any() else curves
+    low, high = float(usual.min()), float(usual.max())
     for i, name in enumerate(names):
         table.add_row(
             name,
@@ -130,7 +133,7 @@ def _view(
 def _curve(values: np.ndarray[Any, Any], low: float, high: float) -> str:
     """A line of block characters, all curves of a table on one scale."""
     at = np.linspace(0, len(values) - 1, WIDTH).round().astype(int)
-    scaled = (values[at] - low) / max(high - low, 1e-9)
+    scaled = np.clip((values[at] - low) / max(high - low, 1e-9), 0.0, 1.0)
     return "".join(BARS[1 + round(float(v) * (len(BARS) - 2))] for v in scaled)
 
 
