@@ -345,8 +345,12 @@ def remove(book: Book, slot: int) -> None:
         if index == head["best"][side]:
             best = next_level(book, side, index + 1)
             head["best"][side] = best
-            if best == levels and head["parked"][side] > 0:
-                unpark(book, side)
+            if best > levels >> 1 and head["parked"][side] > 0:
+                # Half a ladder is always in view behind the best price, so that what is parked is far away.
+                if best == levels:
+                    unpark(book, side)
+                else:
+                    rebase(book, side, head["base"][side] + best - (levels >> 2))
 
 
 @kernel

@@ -78,6 +78,15 @@ class EnvConfig:
         if self.market.max_own_orders < 6:
             raise ConfigError(f"market.max_own_orders is {self.market.max_own_orders}; an agent needs at least 6")
 
+        fees = self.market.fees
+        rate = max(abs(fees.maker), abs(fees.taker)) * SUBUNITS if fees.unit == "bps" else 1.0
+        worth = 2 * self.max_position * self.market.initial_price * max(SUBUNITS, rate)
+        if worth >= 2**62:
+            raise ConfigError(
+                f"max_position {self.max_position} at market.initial_price {self.market.initial_price} does not fit "
+                "into 64-bit money; lower one of them"
+            )
+
     def compiled(self) -> NDArray[Any]:
         """The environment's parameters as one ``ENV_PARAM`` record (shape ``(1,)``)."""
         param = np.zeros(1, ENV_PARAM)

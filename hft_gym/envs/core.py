@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hft_gym.book.ladder import MAX_LEVELS
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.data.window import ReplayWindow
 from hft_gym.envs.config import EnvConfig
@@ -18,6 +21,7 @@ from hft_gym.envs.records import ENV_STATE, INFO_KEYS
 from hft_gym.envs.threads import Workers
 from hft_gym.errors import ActionError, ConfigError, LogOverflowError
 from hft_gym.market.arrays import MarketArrays, allocate, no_replay
+from hft_gym.market.config import MarketConfig
 
 __all__ = ["EnvCore", "Logs", "warm_cache"]
 
@@ -61,7 +65,8 @@ class EnvCore:
             replay = (*self.feed.kernel_arrays(), np.array([self.feed.checkpoint_rows], np.int64))
             handles = self.feed.max_handles
         columns = 4 * config.levels + N_OWN_COLUMNS
-        self.arrays: MarketArrays = allocate(config.market, num_envs, self.threads, log_capacity, handles)
+        market = config.market if self.feed is None else _sized_for(config.market, self.feed)
+        self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles)
         if self.feed is not None:  # the recorded day is the whole flow
             flow = self.arrays.flow
             for name in (n for n in flow.dtype.names or () if flow.dtype[n] == np.float64):
@@ -88,6 +93,8 @@ class EnvCore:
         )
         self._kernel, self._packed = packed(run_batch, self._arguments)
         self._workers = Workers(self.threads, num_envs) if self.threads > 1 else None
+        if self._workers is not None:
+            weakref.finalize(self, self._workers.stop)
 
     @property
     def tick_size(self) -> float:
@@ -135,7 +142,10 @@ class EnvCore:
         window = self.window()
         if window is None:
             return 0, 0
-        return window.start_bounds(self.config.episode_steps * self.config.step_ns)
+        first, last = window.start_bounds(self.config.episode_steps * self.config.step_ns)
+        # The hours in a file's name begin before its first row, and there is no book to show before that.
+        opening = int(self.feed.times[0]) if self.feed is not None else first
+        return min(max(first, opening), last), last
 
     def reset(
         self, keys: NDArray[np.uint64] | None = None, mask: NDArray[np.bool_] | None = None,
@@ -227,6 +237,14 @@ class EnvCore:
         twin = EnvCore.__new__(EnvCore)
         twin.__setstate__(self.__getstate__())
         return twin
+
+
+def _sized_for(market: MarketConfig, feed: ReplayFeed) -> MarketConfig:
+    """The market with a ladder that holds every price of *feed* and a pool that holds all its orders."""
+    span = feed.max_price - feed.min_price + 1
+    levels = min(max(market.levels, -(-(2 * span) // 64) * 64), MAX_LEVELS)
+    orders = max(market.max_orders, feed.max_handles + 4 * market.initial_depth + market.max_own_orders)
+    return replace(market, levels=levels, max_orders=orders)
 
 
 def warm_cache() -> tuple[float, str]:

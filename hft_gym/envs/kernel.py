@@ -34,12 +34,12 @@ _S33 = np.uint64(33)
 
 
 @inlined
-def observed_touch(ex: Exchange, side: int) -> int:
-    """Best price of the others on *side*, or the last known one while there is none."""
+def observed_touch(ex: Exchange, env: Any, side: int) -> int:
+    """Best price of the others on *side*, or the last one seen while there is none."""
     key = others_best(ex, AGENT, side)
-    if key == NO_KEY:
-        return touch(ex.book, ex.flow_state, side)
-    return key if side == ASK else -key
+    if key != NO_KEY:
+        env["touch"][side] = key if side == ASK else -key
+    return env["touch"][side]
 
 
 @inlined
@@ -57,7 +57,8 @@ def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid:
         if own["state"] != 0 and own["id"] == env["quote_id"][side]:
             if option != NONE and own["price"] == price:
                 return
-            send_change(ex, AGENT, o, CANCEL, 0, 0, now)
+            if not send_change(ex, AGENT, o, CANCEL, 0, 0, now):
+                return
         env["quote"][side] = -1
     if option == NONE:
         return
@@ -148,6 +149,8 @@ def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
     env["volume"][BID] = state["volume"][BID]
     env["volume"][ASK] = state["volume"][ASK]
     env["trades"] = state["trades"]
+    env["touch"][BID] = touch(ex.book, ex.flow_state, BID)
+    env["touch"][ASK] = touch(ex.book, ex.flow_state, ASK)
     env["quote"][BID] = -1
     env["quote"][ASK] = -1
     state["muted"] = 0
@@ -159,7 +162,7 @@ def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
 @inlined
 def act(ex: Exchange, env: Any, param: Any, bid_option: int, ask_option: int, take_option: int) -> None:
     """Send what the decision asks for; offsets count from the others' best prices as observed."""
-    bid, ask = observed_touch(ex, BID), observed_touch(ex, ASK)
+    bid, ask = observed_touch(ex, env, BID), observed_touch(ex, env, ASK)
     place_quote(ex, env, param, BID, bid_option, bid, ask)
     place_quote(ex, env, param, ASK, ask_option, bid, ask)
     if take_option == 1:

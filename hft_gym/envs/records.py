@@ -22,12 +22,13 @@ ENV_STATE = np.dtype(
         ("quote_id", "i8", (2,)),
         ("requested_start", "i8"),
         ("window", "i8", (2,)),
+        ("touch", "i8", (2,)),
     ]
 )
 """One environment: key of its current episode; time of the current decision and of the first [ns]; decisions made;
 1 once the episode has ended; twice the equity [sub-units], the mid and the counters at the last decision; average
 squared mid change [ticks²/s]; table entries (-1: none) and ids of the working quotes; where to start a replay (-1:
-at random) and first and last possible start [ns since midnight]."""
+at random) and first and last possible start [ns since midnight]; the others' last known best bid and ask [ticks]."""
 
 ENV_PARAM = np.dtype(
     [

@@ -55,7 +55,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     ``Box(float32)`` in raw units, finite bounds; the columns by name are in ``observation_schema``.
     Everything is of the moment one market-data latency ago: book, fills and acknowledgements arrive together.
     Book columns, mid and flow are those of the others: the agent's own orders and takes are left out. While a
-    side of the book is empty, its last best price stands in for it in the mid.
+    side of the book is empty, the mid keeps its last value.
 
     | index | name | unit | min | max | meaning |
     |---|---|---|---|---|---|

@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Workers:
-    """``threads - 1`` sleeping threads; the caller's own is the last worker. They end with the process."""
+    """``threads - 1`` sleeping threads; the caller's own is the first worker. :meth:`stop` ends them."""
 
     def __init__(self, threads: int, num_envs: int) -> None:
         bounds = [num_envs * i // threads for i in range(threads + 1)]
@@ -37,12 +37,34 @@ class Workers:
     def _work(self, i: int, go: threading.Lock, done: threading.Lock) -> None:
         while True:
             go.acquire()
+            if not self._job:
+                return
             function, mode, actions, rest = self._job
             try:
                 self._results[i] = function(*self._ranges[i], i, mode, actions, *rest)
             except BaseException as error:  # handed to the caller, which raises it
                 self._results[i] = error
             self._job_finished(done)
+
+    def _wait(self) -> None:
+        # Whatever happens here, nobody may go on while a worker still writes: an interrupt waits until all are done.
+        interrupt: KeyboardInterrupt | None = None
+        waiting = list(self._done)
+        while waiting:
+            try:
+                waiting[-1].acquire()
+                waiting.pop()
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def stop(self) -> None:
+        """End the threads; a later :meth:`run` starts new ones."""
+        if self._pid == os.getpid():
+            self._pid, self._job = -1, ()
+            for go in self._go:
+                go.release()
 
     @staticmethod
     def _job_finished(done: threading.Lock) -> None:
@@ -55,9 +77,10 @@ class Workers:
         self._job = (function, mode, actions, rest)
         for go in self._go:
             go.release()
-        self._results[0] = function(*self._ranges[0], 0, mode, actions, *rest)
-        for done in self._done:
-            done.acquire()
+        try:
+            self._results[0] = function(*self._ranges[0], 0, mode, actions, *rest)
+        finally:
+            self._wait()
         for result in self._results:
             if isinstance(result, BaseException):
                 raise result

@@ -70,6 +70,11 @@ class MarketConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if 4 * self.initial_depth > self.max_orders:
+            raise ConfigError(
+                f"max_orders is {self.max_orders}, too few for the opening book: initial_depth {self.initial_depth} "
+                f"takes {4 * self.initial_depth} orders"
+            )
         if self.levels % 64:
             raise ConfigError(f"levels is {self.levels}; allowed are multiples of 64")
         if isinstance(self.flow, str):

@@ -292,7 +292,7 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             now = state["next_arrival"]
             kind = ARRIVAL
         if now > until:
-            state["time"] = until
+            state["time"] = max(state["time"], until)
             break
         now = max(now, state["time"])
         state["time"] = now
@@ -333,7 +333,8 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             log_mids(ex, False)
         if watch and touch_moved(ex):
             state["events"] |= EVENT_TOUCH
-        if (state["events"] & stop) != 0:
+        if (state["events"] & stop) != 0 and due[REPLAY] != now:
+            # A row of a recorded day is several operations of one time: never stop between them.
             break
     return state["events"]
 
@@ -434,4 +435,5 @@ def close_position(ex: Exchange, p: int) -> None:
         participant_fill(ex, p, side, price, left, False, -1, 0)
         settle_account(ex.account[0], 1 - side, price, left, 0)
         account["unclosed"] += left
+        state["volume"][side] += left
     state["closing"] = 0
