@@ -39,7 +39,7 @@ SMALLEST = (
     (r"hft-gym bench.*", "hft-gym bench --list"),
     (r"(hft-gym train ppo) --minutes 10 (--name [\w-]+)(?: --tune 24)?", rf"\1 \2 {TINY_RUN}"),
     (
-        r"(hft-gym train ppo) --minutes 5 (--name \w+) --tune 24 (--env\.feed \S+ --env\.replay\.split train) .*",
+        r"(hft-gym train ppo) --minutes 4 (--name \w+) --tune 24 (--env\.feed \S+ --env\.replay\.split train) .*",
         rf"\1 \2 \3 {TINY_RUN} --env.order-size 100 --env.max-position 500",
     ),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
