@@ -28,35 +28,26 @@ __all__ = [
 
 
 class ReplayOp(IntEnum):
-    """What one operation does to the historic book. Fields that an operation does not name are zero, handle
-    -1.
+    """What one operation does to the historic book.
 
-    ====== =======
-    ============================================================================================ code   name
-     meaning (``quantity`` in lots, ``remaining``: of the order named by ``handle``, afterwards) ======
-     ======= ============================================================================================
-    0      ADD     a limit order of ``quantity`` joins the back of the queue at ``price``; it opens ``handle``
-    1      REDUCE  part of an order is cancelled; it keeps its place in the queue
-    2      DELETE  the whole rest of an order is cancelled (``quantity``; ``remaining`` 0); it frees
-    ``handle`` 3      EXECUTE ``quantity`` of a visible resting order trades; with ``remaining`` 0 it frees
-    ``handle``.
-                   ``side`` is the resting order's
-    4      HIDDEN  ``quantity`` of a hidden resting order trades; the visible book does not change. ``side``
-    is the
-                   hidden order's. Its price may lie between two ticks: ``price`` is the tick on the side that
-                   is better for the order's owner (down for an ask, up for a bid), that is the last tick at
-                   which a visible order of that side would have traded first
-    5      ADOPT   volume not seen arriving (a level enters from beyond the horizon): one order of
-    ``quantity`` at
-                   the FRONT of the queue at ``price``, as it is older than all known orders; it opens
-                   ``handle``
-    6      FORGET  an order vanishes because its level left the horizon (one operation per order); like
-    DELETE, but
-                   nobody cancelled; it frees ``handle``
-    7      HALT    trading halt; ``price`` is -1 (halt), 0 (quoting resumes) or 1 (trading resumes)
-    8      CROSS   ``quantity`` traded in an auction at ``price``; the book does not change
-    ====== =======
-    ============================================================================================
+    Fields that an operation does not name are zero, handle -1; ``quantity`` is in lots, ``remaining`` is that of the
+    order named by ``handle``, afterwards.
+
+    - 0 ADD: a limit order of ``quantity`` joins the back of the queue at ``price``; it opens ``handle``.
+    - 1 REDUCE: part of an order is cancelled; it keeps its place in the queue.
+    - 2 DELETE: the whole rest of an order is cancelled (``quantity``; ``remaining`` 0); it frees ``handle``.
+    - 3 EXECUTE: ``quantity`` of a visible resting order trades; with ``remaining`` 0 it frees ``handle``. ``side`` is
+      the resting order's.
+    - 4 HIDDEN: ``quantity`` of a hidden resting order trades; the visible book does not change. ``side`` is the hidden
+      order's. Its price may lie between two ticks: ``price`` is the tick on the side that is better for the order's
+      owner (down for an ask, up for a bid), the last tick at which a visible order of that side would trade
+      first.
+    - 5 ADOPT: volume not seen arriving (a level enters from beyond the horizon): one order of ``quantity`` at the FRONT
+      of the queue at ``price``, as it is older than all known orders; it opens ``handle``.
+    - 6 FORGET: an order vanishes because its level left the horizon (one operation an order); like DELETE, but nobody
+      cancelled; it frees ``handle``.
+    - 7 HALT: trading halt; ``price`` is -1 (halt), 0 (quoting resumes) or 1 (trading resumes).
+    - 8 CROSS: ``quantity`` traded in an auction at ``price``; the book does not change.
     """
 
     ADD = 0

@@ -8,7 +8,6 @@ from typing import Any
 
 from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.book.ladder import ASK, BID, Book, key_of, next_level, queue_ahead, sentinel
-from hft_gym.envs.records import ENV_PARAM  # noqa: F401  (named in docstrings)
 from hft_gym.market.accounts import own_volume
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS
