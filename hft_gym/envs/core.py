@@ -20,6 +20,7 @@ from hft_gym.envs.packed import packed
 from hft_gym.envs.records import ENV_STATE, INFO_KEYS
 from hft_gym.envs.threads import Workers
 from hft_gym.errors import ActionError, ConfigError, LogOverflowError
+from hft_gym.flow.config import silence
 from hft_gym.market.arrays import MarketArrays, allocate, no_replay
 from hft_gym.market.config import MarketConfig
 
@@ -68,9 +69,7 @@ class EnvCore:
         market = config.market if self.feed is None else _sized_for(config.market, self.feed)
         self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles)
         if self.feed is not None:  # the recorded day is the whole flow
-            flow = self.arrays.flow
-            for name in (n for n in flow.dtype.names or () if flow.dtype[n] == np.float64):
-                flow[name] = 0.0
+            silence(self.arrays.flow)
         self.env = np.zeros(num_envs, ENV_STATE)
         self.env["done"] = 1
         self.env["requested_start"] = -1

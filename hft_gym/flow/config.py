@@ -20,6 +20,7 @@ FLOW = np.dtype(
         ("jump_mean", "f8"),
         ("informed_mean", "f8"),
         ("informed_edge", "f8"),
+        ("distance_width", "i8"),
         ("cancel_accept", "i8", (TABLE_SIZE,)),
         ("distance", ALIAS),
         ("limit_size", ALIAS),
@@ -30,6 +31,12 @@ FLOW = np.dtype(
 )
 """A flow's parameters as the kernels read them: mean times between events [ns] over both sides (0: none; cancellations:
 for one resting order, at the largest rate), laws as alias tables."""
+
+
+def silence(flow: NDArray[Any]) -> None:
+    """Switch every mechanism of compiled parameters off, in place: a recorded day is the whole flow."""
+    for name in (n for n in FLOW.names or () if FLOW[n] in (np.float64, np.int64)):
+        flow[name] = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,9 @@ class FlowConfig:
         min_length=1,
         max_length=TABLE_SIZE,
         doc="limit orders per second and side at distance 1, 2, ... ticks",
+    )
+    distance_width: int = setting(
+        1, low=1, high=2**20, doc="ticks that one entry of limit_rates covers, uniformly, its rate being their sum"
     )
     cancel_rates: tuple[float, ...] = setting(
         (0.1,),
@@ -107,6 +117,7 @@ class FlowConfig:
             # At most three years: the longest gap, 37 times that, still fits into 64 bits.
             record[f"{name}_mean"] = min(1e9 / rate, 1e17) if rate > 0.0 else 0.0
         record["informed_edge"] = self.informed_edge
+        record["distance_width"] = self.distance_width
         if theta.max() > 0.0:
             record["cancel_accept"] = np.round(theta / theta.max() * 2.0**32).astype(np.int64)
         for field, weights in (

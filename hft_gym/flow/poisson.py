@@ -8,7 +8,7 @@ import numpy as np
 
 from hft_gym._jit import I64, U, inlined
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, price_of, side_of
-from hft_gym.flow.random import draw, sample
+from hft_gym.flow.random import draw, mix, sample
 from hft_gym.flow.state import CANCEL, LIMIT, MARKET, next_due, wind_cancel_clock
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -25,12 +25,24 @@ def touch(book: Book, state: Any, side: int) -> int:
 
 
 @inlined
+def limit_distance(flow: Any, word: Any) -> int:
+    """Distance of a limit order from the opposite best [ticks], by the low bits of *word*."""
+    distance = sample(flow["distance"], I64(word & _LOW))
+    width = flow["distance_width"]
+    if width > 1:
+        # Which tick of the entry: other bits than those that chose it, and no further draw.
+        inner = I64(((mix(word) & _LOW) * np.uint64(width)) >> _S32)
+        return (distance - 1) * width + 1 + inner
+    return distance
+
+
+@inlined
 def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, int]:
     """Side, price and quantity of the limit order due now; draws the time of the next."""
     word = next_due(state, LIMIT, now, flow["limit_mean"])
     side = I64(word & _ONE)
     word = draw(state["streams"], LIMIT)
-    distance = sample(flow["distance"], I64(word & _LOW))
+    distance = limit_distance(flow, word)
     quantity = sample(flow["limit_size"], I64(word >> _S32))
     if side == BID:
         return side, touch(book, state, ASK) - distance, quantity

@@ -11,6 +11,7 @@ from hft_gym.book.ticks import TickGrid
 from hft_gym.config import build
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import CheckpointError, ConfigError, LogOverflowError
+from hft_gym.flow.config import silence
 from hft_gym.market import checkpoint, entries
 from hft_gym.market.arrays import MarketArrays, allocate
 from hft_gym.market.config import MarketConfig
@@ -37,9 +38,7 @@ class MarketState:
         replay = None
         if self.feed is not None:
             replay = (*self.feed.kernel_arrays(), np.array([self.feed.checkpoint_rows], np.int64))
-            flow = arrays.flow
-            for name in (n for n in flow.dtype.names or () if flow.dtype[n] == np.float64):
-                flow[name] = 0.0  # the recorded day is the whole flow
+            silence(arrays.flow)  # the recorded day is the whole flow
         self._arrays: MarketArrays = arrays
         self._markets = entries.Markets(arrays, replay)
         self._grid = TickGrid(self.config.tick_size)
