@@ -3,6 +3,7 @@
 from hft_gym.market.config import FeeConfig, LatencyConfig, MarketConfig
 from hft_gym.market.market import Market
 from hft_gym.market.records import EndReason
+from hft_gym.market.tape import TAPE, Tape, TapeKind
 from hft_gym.market.views import Account, Log, MarketCounters, MarketEvent, WorkingOrder
 
 __all__ = [
@@ -15,5 +16,8 @@ __all__ = [
     "MarketConfig",
     "MarketCounters",
     "MarketEvent",
+    "TAPE",
+    "Tape",
+    "TapeKind",
     "WorkingOrder",
 ]

@@ -12,13 +12,17 @@ from hft_gym.config import build
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import CheckpointError, ConfigError, LogOverflowError
 from hft_gym.flow.config import silence
-from hft_gym.market import checkpoint, entries
+from hft_gym.market import checkpoint, checks, entries
 from hft_gym.market.arrays import MarketArrays, allocate
 from hft_gym.market.config import MarketConfig
+from hft_gym.market.recorder import allocate_recorder
+from hft_gym.market.tape import Tape
 from hft_gym.market.views import Log
 
 __all__ = ["MarketState", "as_feed"]
 
+_CHUNK = 16_384
+"""Records of a tape that the kernel writes before Python copies them."""
 _LOGS = {"fills": ("fill_log", "n_fills"), "orders": ("order_log", "n_orders"), "mids": ("mid_log", "n_mids")}
 
 
@@ -89,6 +93,41 @@ class MarketState:
         log = Log(getattr(self._arrays, name)[0, : int(state[count][0])].copy())
         state[count] = 0
         return log
+
+    def record(self, duration: int, levels: int = 0) -> Tape:
+        """Run for *duration* [ns] and return what happened in the book meanwhile, one record for each change.
+
+        The market is the same afterwards as after `run_for`, bit for bit; each event takes a few microseconds more.
+        A record takes 72 bytes, and 64 for each level of depth. The anonymous flow's and all participants' orders
+        are on the tape. Of a replay, levels that enter or leave the recorded horizon appear as limit orders and
+        cancellations; read the files with `hft_gym.realism.read_tape` to have none of that.
+
+        Args:
+            duration: how long to run [ns].
+            levels: price levels a side to write down after each change; 0: best quotes only.
+
+        Raises:
+            ConfigError: a negative duration or number of levels.
+        """
+        begin = int(self._arrays.state["time"][0])
+        until = begin + checks.whole("duration", duration, 0, 2**60)
+        depth = checks.whole("levels", levels, 0, 2**16)
+        recorder = allocate_recorder(_CHUNK, depth, self.config.max_orders, self.config.participants + 1)
+        self._markets.run(entries.START_TAPE, recorder=recorder)
+        first = recorder.record[0]
+        opening = np.array([[first["ask"], first["ask_volume"], first["bid"], first["bid_volume"]]], np.int64)
+        if depth:
+            opening = recorder.book[0].copy()
+        records, books = [], []
+        done = False
+        while not done:
+            done = bool(self._markets.run(entries.RECORD, until, recorder=recorder)[0])
+            n = int(recorder.state["n"][0])
+            records.append(recorder.record[:n].copy())
+            books.append(recorder.book[:n].copy() if depth else np.zeros((n, 0, 4), np.int64))
+            recorder.state["n"] = 0
+        tick = self.config.tick_size
+        return Tape(np.concatenate(records), np.concatenate(books), opening, begin, until, tick, self.symbol)
 
     # -- the state as a value ------------------------------------------------------------------------------
 

@@ -20,10 +20,11 @@ from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
 from hft_gym.market.live import remember
 from hft_gym.market.messages import entries_per_participant, send_change, send_order
-from hft_gym.market.records import RESTING
+from hft_gym.market.recorder import Recorder, allocate_recorder, finish_recording, record_event, start_recording
+from hft_gym.market.records import EVENT_ANY, RESTING
 from hft_gym.market.replay import Replay, open_replay
 
-OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, SET_BOOK, DEPTH, QUEUES, MID = range(10)
+OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, SET_BOOK, DEPTH, QUEUES, MID, START_TAPE, RECORD = range(12)
 """The commands; the functions below say what they read from their arguments and the table."""
 
 N_ARGUMENTS = 6
@@ -164,9 +165,11 @@ def run_markets(
     state: Any, param: Any, flow_state: Any, flow: Any, live: Any, account: Any, own: Any, message: Any,
     fills: Any, head: Any, node: Any, order: Any, words: Any, fill_log: Any, order_log: Any, mid_log: Any,
     ops: Any, op_rows: Any, times: Any, checkpoints: Any, checkpoint_orders: Any, checkpoint_rows: Any,
+    tape: Any, tape_book: Any, seen: Any, found: Any, level: Any, maker_volume: Any, recorder_state: Any,
 ) -> None:
     """Carry out *command* with ``arguments[e]`` in markets *lo* to *hi* - 1; results go to ``result[e]``."""
     replay = Replay(ops, op_rows, times, checkpoints, checkpoint_orders, checkpoint_rows)
+    recorder = Recorder(tape, tape_book, seen, found, level, maker_volume, recorder_state)
     for e in range(lo, hi):
         book = Book(head[e], node[e], order[e], words[e])
         ex = Exchange(
@@ -175,9 +178,27 @@ def run_markets(
         )
         a = arguments[e]
         # Branches in place, and the event loop called in one of them only: it is inlined, and large.
-        if command == ADVANCE:
-            result[e] = advance(ex, a[0], a[1])
-            refresh_mids(ex)
+        if command == ADVANCE or command == RECORD:
+            # RECORD stops after each event, and once more at its end for those that fall together there.
+            stop = EVENT_ANY if command == RECORD else a[1]
+            while True:
+                result[e] = advance(ex, a[0], stop)
+                if command == ADVANCE:
+                    refresh_mids(ex)
+                    break
+                room = record_event(ex, recorder)
+                if stop == 0:
+                    finish_recording(ex, recorder)
+                    refresh_mids(ex)
+                    result[e] = 1
+                    break
+                if not room:
+                    result[e] = 0
+                    break
+                if ex.state["time"] >= a[0]:
+                    stop = 0
+        elif command == START_TAPE:
+            start_recording(ex, recorder)
         elif command == SEND:
             result[e] = send_order(ex, a[0], a[1], a[2], a[3], a[4], a[5])
         elif command == CHANGE:
@@ -200,6 +221,7 @@ def run_markets(
 
 
 _NO_TABLE = np.zeros((0, TABLE_COLUMNS), np.int64)
+_NO_RECORDER = allocate_recorder(0, 0, 0, 0)
 
 
 class Markets:
@@ -216,13 +238,21 @@ class Markets:
         self._result = np.zeros(self.n, np.int64)
         self._tail = (*arrays.as_tuple(), *(no_replay() if replay is None else replay))
 
-    def run(self, command: int, *arguments: Any, table: NDArray[np.int64] = _NO_TABLE) -> NDArray[np.int64]:
+    def run(
+        self,
+        command: int,
+        *arguments: Any,
+        table: NDArray[np.int64] = _NO_TABLE,
+        recorder: Recorder = _NO_RECORDER,
+    ) -> NDArray[np.int64]:
         """Carry out *command* in every market; an argument is one integer for all or an array of N.
 
         :param table: ``(rows, 3)`` int64, read or written by some commands, shared by all markets.
+        :param recorder: what START_TAPE and RECORD write to; they are for one market.
         :returns: what each returned, ``(N,)``; overwritten by the next call.
         """
         for column, value in enumerate(arguments):
             self._arguments[:, column] = value
-        run_markets(0, self.n, 0, command, self._arguments, table, self._result, *self._tail)
+        rest: tuple[Any, ...] = (*self._tail, *recorder)
+        run_markets(0, self.n, 0, command, self._arguments, table, self._result, *rest)
         return self._result

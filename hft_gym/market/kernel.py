@@ -54,6 +54,7 @@ from hft_gym.market.live import forget, mark_participants, remember, strike_off
 from hft_gym.market.messages import drop_messages, entries_per_participant, take_message
 from hft_gym.market.records import (
     CANCEL,
+    EVENT_ANY,
     EVENT_FILL,
     EVENT_TOUCH,
     EVENT_TRADE,
@@ -280,7 +281,7 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
     log = ex.param["log_mids"] != 0 and state["muted"] == 0
     if watch:
         touch_moved(ex)
-    state["events"] = 0
+    state["events"] = stop & EVENT_ANY
     while True:
         kind = LIMIT
         now = due[LIMIT]

@@ -45,8 +45,9 @@ earliest arrival and number of messages in flight; next message's sequence numbe
 full; 1 while a position is being closed; resting orders of participants; index and episode number for the logs; 1
 while mids are not logged (warm-up)."""
 
-EVENT_FILL, EVENT_TRADE, EVENT_TOUCH, EVENT_END = 1, 2, 4, 8
-"""What :func:`hft_gym.market.kernel.advance` can stop at, as bits; ``EVENT_END`` is the end of a replayed file."""
+EVENT_FILL, EVENT_TRADE, EVENT_TOUCH, EVENT_END, EVENT_ANY = 1, 2, 4, 8, 16
+"""What :func:`hft_gym.market.kernel.advance` can stop at, as bits; ``EVENT_END`` is the end of a replayed file,
+``EVENT_ANY`` every event."""
 
 ACCOUNT = np.dtype(
     [
