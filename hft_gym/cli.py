@@ -25,6 +25,7 @@ EXTRAS = {
     "tensorboard": "train",
     "tqdm": "train",
     "plotly": "plot",
+    "scipy": "calibrate",
     "lumina_lob": "bench-peers",
 }
 """Optional module -> the extra of hft_gym that installs it."""

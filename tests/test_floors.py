@@ -5,7 +5,7 @@ book                                       F1
 flow, data                                 F2   never each other
 market                                     F3
 envs                                       F4
-evaluation, report                         F5
+evaluation, report, realism                F5
 baselines, agents                          F6   never each other
 train                                      F7
 cli, bench                                 F8   look up to F6 and F7 only inside functions
@@ -33,6 +33,7 @@ FLOORS = {
     "hft_gym.envs": 4,
     "hft_gym.evaluation": 5,
     "hft_gym.report": 5,
+    "hft_gym.realism": 5,
     "baselines": 6,
     "agents": 6,
     "train": 7,
@@ -45,7 +46,7 @@ SIDE_BY_SIDE = {("hft_gym.report", "hft_gym.evaluation")}
 """(importer, imported) of one floor that may nevertheless meet."""
 
 OURS = {"hft_gym", "baselines", "agents", "train"}
-SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard"}
+SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard", "scipy"}
 """Imported inside functions only; the frameworks of learning not even there."""
 LEARNING = {"torch", "stable_baselines3", "sb3_contrib", "tensorboard"}
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.types import MAX_QUANTITY, OrderSide
 
-__all__ = ["LOBSTER_DTYPE", "LobsterDay", "LobsterKind", "companion_path", "read_lobster"]
+__all__ = ["LOBSTER_DTYPE", "LobsterDay", "LobsterKind", "companion_path", "read_lobster", "read_messages"]
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
@@ -181,6 +181,21 @@ def read_lobster(message_path: str | PathLike[str], tick_size: float = 0.01) -> 
         orderbook_path=book_file,
         ends_cleanly=clean_messages and clean_book,
     )
+
+
+def read_messages(message_path: str | PathLike[str], tick_size: float = 0.01) -> NDArray[Any]:
+    """Read and check a LOBSTER message file alone: ``(rows,)`` of :data:`LOBSTER_DTYPE`.
+
+    Raises:
+        ConfigError: ``tick_size`` is not a positive multiple of 0.0001.
+        DataError: as :func:`read_lobster`, of the message file.
+    """
+    tick_units = _tick_units(tick_size)
+    path = Path(message_path)
+    if not path.is_file():
+        raise DataError(f"there is no such file{_neighbours(path)}", path, value=str(message_path))
+    frame, _ = _read_table(path, _MESSAGE_COLUMNS)
+    return _messages(frame, path, tick_units)
 
 
 def _tick_units(tick_size: float) -> int:
