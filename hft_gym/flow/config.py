@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
+from hft_gym.flow.hawkes import HAWKES, HawkesConfig
+from hft_gym.flow.icebergs import ICEBERGS, IcebergConfig
+from hft_gym.flow.metaorders import FAR, METAORDERS, MetaorderConfig
+from hft_gym.flow.queue_reactive import QUEUES, QueueReactiveConfig
 from hft_gym.flow.random import ALIAS, TABLE_SIZE, fill_alias_table
+from hft_gym.flow.replenishment import REPLENISH, ReplenishmentConfig
+from hft_gym.flow.session import SESSION_TABLE, HaltConfig, SessionConfig
 
 FLOW = np.dtype(
     [
@@ -20,17 +26,29 @@ FLOW = np.dtype(
         ("jump_mean", "f8"),
         ("informed_mean", "f8"),
         ("informed_edge", "f8"),
+        ("value_volatility", "f8"),
+        ("value_reversion", "f8"),
         ("distance_width", "i8"),
+        ("market_reach", "i8"),
+        ("reactive", "i8"),
+        ("queue_reactive", "i8"),
         ("cancel_accept", "i8", (TABLE_SIZE,)),
         ("distance", ALIAS),
         ("limit_size", ALIAS),
         ("market_size", ALIAS),
         ("jump_size", ALIAS),
+        ("metaorders", METAORDERS),
+        ("replenish", REPLENISH),
+        ("icebergs", ICEBERGS),
+        ("hawkes", HAWKES),
+        ("session", SESSION_TABLE),
+        ("queues", QUEUES),
     ],
     align=True,
 )
 """A flow's parameters as the kernels read them: mean times between events [ns] over both sides (0: none; cancellations:
-for one resting order, at the largest rate), laws as alias tables."""
+for one resting order, at the largest rate; of a queue-reactive flow, at the largest rate in all), laws as alias tables;
+``reactive`` is 1 if any rate changes at events, ``queue_reactive`` 1 if the queues' sizes make the rates."""
 
 
 def silence(flow: NDArray[Any]) -> None:
@@ -48,6 +66,11 @@ class FlowConfig:
     is a compound Poisson process in ticks; informed traders arrive at a Poisson rate and take whatever is offered on
     the wrong side of it by at least ``informed_edge`` (Glosten and Milgrom 1985), so that resting quotes suffer adverse
     selection.
+
+    The value may also diffuse (Ornstein and Uhlenbeck). On top of it, each off by default, there are excitation
+    (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, the time of day and halts; what
+    they make of the rates multiplies. ``queue_reactive`` replaces the limit orders, cancellations and market orders
+    given by ``limit_rates``, ``cancel_rates`` and ``market_rate``.
 
     Rates are per second. A rate of zero switches its mechanism off. Laws are weights of the values 1, 2, 3, ...
     (at most 64) and need not sum to 1.
@@ -93,12 +116,43 @@ class FlowConfig:
     informed_edge: float = setting(
         1.0, low=0.0, high=1e9, doc="ticks by which a price must be wrong before informed traders take it"
     )
+    value_volatility: float = setting(
+        0.0, low=0.0, high=1e9, doc="diffusion of the fundamental value [ticks per square root of a second]"
+    )
+    value_reversion: float = setting(
+        0.0, low=0.0, high=1e6, doc="rate at which the diffusing value reverts to the opening price [1/s]; 0: never"
+    )
+    market_reach: int | None = setting(
+        None, low=0, high=2**20, doc="ticks beyond the best price up to which a market order trades; None: any price"
+    )
+    hawkes: HawkesConfig | None = setting(None, doc="excitation: events that make events more likely")
+    queue_reactive: QueueReactiveConfig | None = setting(None, doc="intensities that depend on the size of the queue")
+    metaorders: MetaorderConfig | None = setting(None, doc="traders who split large orders")
+    replenishment: ReplenishmentConfig | None = setting(None, doc="limit orders that follow trades")
+    icebergs: IcebergConfig | None = setting(None, doc="limit orders that show a part of themselves")
+    session: SessionConfig | None = setting(None, doc="activity by the time of day, and the close")
+    halts: HaltConfig | None = setting(None, doc="trading halts")
 
     def __post_init__(self) -> None:
         validate(self)
         for name in ("limit_sizes", "market_sizes", "jump_sizes"):
             if not sum(getattr(self, name)) > 0.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; at least one weight must be positive")
+
+    def rates(self) -> NDArray[np.float64]:
+        """Events per second of each of :data:`hft_gym.flow.hawkes.KINDS` at activity 1.
+
+        Cancellations count as often as the limit orders that they balance, market orders with those of metaorders.
+        """
+        if self.queue_reactive is not None:
+            means = self.queue_reactive.means()
+        else:
+            limit = sum(self.limit_rates)
+            means = {"limit": limit, "cancel": limit if max(self.cancel_rates) > 0.0 else 0.0, "market":
+            self.market_rate}
+        if self.metaorders is not None:
+            means["market"] += 0.5 * self.metaorders.rate * (1.0 - self.metaorders.limit_share)
+        return np.repeat([means["limit"], means["cancel"], means["market"]], 2)
 
     def compiled(self) -> NDArray[Any]:
         """The parameters as one :data:`FLOW` record (shape ``(1,)``)."""
@@ -113,11 +167,34 @@ class FlowConfig:
             "jump": self.jump_rate,
             "informed": self.informed_rate,
         }
+        parts = (self.hawkes, self.queue_reactive, self.metaorders, self.replenishment, self.icebergs, self.session)
+        record["reactive"] = any(p is not None for p in (*parts, self.halts, self.market_reach))
+        if self.queue_reactive is not None:
+            record["queue_reactive"] = 1
+            total = self.queue_reactive.fill(record["queues"])
+            rates |= {name: 2.0 * rate for name, rate in total.items()}
         for name, rate in rates.items():
             # At most three years: the longest gap, 37 times that, still fits into 64 bits.
             record[f"{name}_mean"] = min(1e9 / rate, 1e17) if rate > 0.0 else 0.0
         record["informed_edge"] = self.informed_edge
         record["distance_width"] = self.distance_width
+        record["value_volatility"] = self.value_volatility / np.sqrt(1e9)
+        record["value_reversion"] = self.value_reversion * 1e-9
+        record["market_reach"] = FAR if self.market_reach is None else self.market_reach
+        if self.metaorders is not None:
+            self.metaorders.fill(record["metaorders"])
+        if self.replenishment is not None:
+            mean_size = float(np.average(np.arange(1, len(self.limit_sizes) + 1), weights=self.limit_sizes))
+            self.replenishment.fill(record["replenish"], mean_size)
+        if self.icebergs is not None:
+            self.icebergs.fill(record["icebergs"])
+        if self.session is not None:
+            self.session.fill(record["session"])
+        if self.halts is not None:
+            self.halts.fill(record["session"])
+        record["hawkes"]["background"] = 1.0
+        if self.hawkes is not None:
+            self.hawkes.fill(record["hawkes"], self.rates())
         if theta.max() > 0.0:
             record["cancel_accept"] = np.round(theta / theta.max() * 2.0**32).astype(np.int64)
         for field, weights in (

@@ -12,14 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym._jit import U, entry, kernel
-from hft_gym.book.ladder import ASK, BID, Book, clear_book, key_of, next_level, queue_ahead, rest, sentinel
-from hft_gym.flow.state import restart_cancel_clock
+from hft_gym.book.ladder import (
+    ASK,
+    BID,
+    Book,
+    best_price,
+    clear_book,
+    is_empty,
+    key_of,
+    next_level,
+    queue_ahead,
+    rest,
+    sentinel,
+)
+from hft_gym.flow.state import EXTRA, restart_cancel_clock
 from hft_gym.market.accounts import NO_KEY, others_best, own_volume, refresh_mid
 from hft_gym.market.arrays import MarketArrays, no_replay
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
 from hft_gym.market.live import remember
 from hft_gym.market.messages import entries_per_participant, send_change, send_order
+from hft_gym.market.reactive import settle
 from hft_gym.market.recorder import Recorder, allocate_recorder, finish_recording, record_event, start_recording
 from hft_gym.market.records import EVENT_ANY, RESTING
 from hft_gym.market.replay import Replay, open_replay
@@ -72,7 +85,12 @@ def set_book(ex: Exchange, table: Any) -> int:
         slot = rest(ex.book, table[U(i), 0], table[U(i), 1], table[U(i), 2], 0, state["messages"])
         remember(ex, slot, -1)
         state["messages"] += 1
-    restart_cancel_clock(flow_state, ex.flow, state["time"], n_before)
+    if ex.flow["reactive"] != 0:
+        if not is_empty(ex.book, BID):
+            flow_state["reference"] = best_price(ex.book, BID)
+        settle(ex, EXTRA, state["time"])
+    else:
+        restart_cancel_clock(flow_state, ex.flow, state["time"], n_before)
     refresh_mids(ex)
     if ex.param["log_mids"] != 0:
         log_mids(ex, False)
@@ -84,7 +102,9 @@ def close(ex: Exchange, p: int) -> int:
     """CLOSE: end *p*'s trading now; the market goes on."""
     n_before = ex.flow_state["n_live"]
     close_position(ex, p)
-    if ex.flow_state["replaying"] == 0:
+    if ex.flow["reactive"] != 0:
+        settle(ex, EXTRA, ex.state["time"])
+    elif ex.flow_state["replaying"] == 0:
         restart_cancel_clock(ex.flow_state, ex.flow, ex.state["time"], n_before)
     if ex.param["log_mids"] != 0:
         log_mids(ex, False)

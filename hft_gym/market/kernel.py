@@ -27,9 +27,11 @@ from hft_gym.book.ladder import (
     rest,
 )
 from hft_gym.flow import informed, poisson
+from hft_gym.flow.icebergs import FIRST_ID, shown_part_gone
 from hft_gym.flow.random import derive, draw, sample
 from hft_gym.flow.state import CANCEL as CANCELLATION
 from hft_gym.flow.state import (
+    EXTRA,
     INFORMED,
     JUMP,
     LIMIT,
@@ -51,7 +53,8 @@ from hft_gym.market.accounts import (
 )
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.live import forget, mark_participants, remember, strike_off
-from hft_gym.market.messages import drop_messages, entries_per_participant, take_message
+from hft_gym.market.messages import drop_messages, entries_per_participant, hold_message, take_message
+from hft_gym.market.reactive import due_event, open_reactive, settle
 from hft_gym.market.records import (
     CANCEL,
     EVENT_ANY,
@@ -107,6 +110,14 @@ def settle_participants(ex: Exchange, n: int, side: int, taker: int, o: int) -> 
 
 
 @inlined
+def flow_order_gone(ex: Exchange, side: int, fill: Any) -> None:
+    """An order of the flow on *side* was filled to its end."""
+    if fill["maker_id"] >= FIRST_ID:
+        shown_part_gone(ex.flow_state, side, fill["price"], fill["maker_id"])
+    forget(ex, I64(fill["slot"]))
+
+
+@inlined
 def enter(ex: Exchange, side: int, price: int, quantity: int, tif: int, taker: int, o: int, handle: int) -> None:
     """Process an order of *taker* (0: the flow) in the book and everything that follows from it.
 
@@ -122,7 +133,7 @@ def enter(ex: Exchange, side: int, price: int, quantity: int, tif: int, taker: i
     concerned = taker > 0 or state["own_resting"] > 0
     if crosses and concerned:
         mark_participants(ex, taker)
-    order_id = ex.own[U(o)]["id"] if o >= 0 else state["messages"]
+    order_id = ex.own[U(o)]["id"] if o >= 0 else state["messages"] | flow_state["hidden"]
     status, n, remaining, slot = submit(book, ex.fills, side, price, quantity, taker, order_id, tif)
     state["messages"] += 1
     if n > 0:
@@ -134,7 +145,7 @@ def enter(ex: Exchange, side: int, price: int, quantity: int, tif: int, taker: i
                 state["trades"] += 1
                 state["events"] |= EVENT_TRADE
                 if fill["participant"] == 0 and fill["remaining"] == 0:
-                    forget(ex, I64(fill["slot"]))
+                    flow_order_gone(ex, 1 - side, fill)
         state["volume"][side] += traded
         if concerned:
             settle_participants(ex, n, side, taker, o)
@@ -201,7 +212,7 @@ def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> Non
             state["volume"][side] += fill["quantity"]
             state["events"] |= EVENT_TRADE
             if fill["participant"] == 0 and fill["remaining"] == 0:
-                forget(ex, I64(fill["slot"]))
+                flow_order_gone(ex, 1 - side, fill)
     settle_participants(ex, n, side, p, o)
     if not kept_place:
         rest_or_end(ex, p, o, status, remaining, slot)
@@ -277,6 +288,7 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
     book: Book = ex.book
     state, flow_state, flow = ex.state, ex.flow_state, ex.flow
     due = flow_state["due"]
+    reactive = flow["reactive"] != 0
     watch = (stop & EVENT_TOUCH) != 0
     log = ex.param["log_mids"] != 0 and state["muted"] == 0
     if watch:
@@ -298,17 +310,15 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
         now = max(now, state["time"])
         state["time"] = now
         n_before = flow_state["n_live"]
-        side, price, quantity, tif, taker, o, handle = 0, 0, 0, IOC, 0, -1, -1
-        if kind == LIMIT:
+        side, price, quantity, tif, taker, o, handle, place = 0, 0, 0, IOC, 0, -1, -1, -1
+        if reactive and (kind <= CANCELLATION or kind == EXTRA):
+            side, price, quantity, tif, place = due_event(ex, kind, now)
+        elif kind == LIMIT:
             tif = GTC
             side, price, quantity = poisson.limit_order(book, flow_state, flow, now)
         elif kind == CANCELLATION:
             place = poisson.cancellation(book, ex.live, flow_state, flow)
             flow_state["hazard_time"] = now
-            if place >= 0:
-                remove(book, I64(ex.live[U(place)]))
-                strike_off(ex, place)
-                state["messages"] += 1
         elif kind == MARKET:
             side, quantity = poisson.market_order(flow_state, flow, now)
             price = MAX_PRICE if side == BID else -MAX_PRICE
@@ -319,6 +329,8 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
         elif kind == REPLAY:
             tif = GTC
             side, price, quantity, handle = next_operation(ex)
+        elif reactive and now < flow_state["halted_until"]:
+            hold_message(ex, flow_state["halted_until"])
         else:
             o = arrive(ex)
             if o >= 0:
@@ -326,9 +338,16 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
                 taker = 1 + o // entries_per_participant(ex)
                 side, price, quantity = I64(own["side"]), own["price"], own["quantity"]
                 tif = I64(own["time_in_force"])
+        if place >= 0:
+            remove(book, I64(ex.live[U(place)]))
+            strike_off(ex, place)
+            state["messages"] += 1
         if quantity > 0:
             enter(ex, side, price, quantity, tif, taker, o, handle)
-        if flow_state["n_live"] != n_before or kind == CANCELLATION:
+        if reactive:
+            flow_state["hidden"] = 0
+            settle(ex, kind, now)
+        elif flow_state["n_live"] != n_before or kind == CANCELLATION:
             restart_cancel_clock(flow_state, flow, now, n_before)
         if log:
             log_mids(ex, False)
@@ -370,6 +389,10 @@ def open_market(ex: Exchange, key: Any) -> None:
     flow_state["touch"][BID] = price - 1
     flow_state["touch"][ASK] = price + 1
     flow_state["fundamental"] = np.float64(price)
+    flow_state["fundamental_mean"] = np.float64(price)
+    flow_state["fundamental_time"] = 0
+    flow_state["reference"] = price - 1
+    flow_state["hidden"] = 0
     flow_state["n_live"] = 0
     flow_state["rejected"] = 0
     flow_state["cursor"] = 0
@@ -383,7 +406,10 @@ def open_market(ex: Exchange, key: Any) -> None:
             at = price + (distance if side == ASK else -distance)
             for size in (sample(flow["limit_size"], I64(word & _LOW)), sample(flow["limit_size"], I64(word >> _S32))):
                 remember(ex, rest(ex.book, side, at, size, 0, 0), -1)
-    restart_cancel_clock(flow_state, flow, 0, 0)
+    if flow["reactive"] != 0:
+        open_reactive(ex)
+    else:
+        restart_cancel_clock(flow_state, flow, 0, 0)
 
 
 @kernel

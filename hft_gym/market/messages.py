@@ -123,6 +123,19 @@ def take_message(ex: Exchange) -> int:
 
 
 @kernel
+def hold_message(ex: Exchange, until: int) -> None:
+    """Let every message that has arrived wait until *until*, when they are processed in the order of arrival."""
+    state, message = ex.state, ex.message
+    first = state["next_arrival"]
+    earliest = NEVER
+    for i in range(state["n_messages"]):
+        if message[U(i)]["arrival"] <= first:
+            message[U(i)]["arrival"] = until
+        earliest = min(earliest, message[U(i)]["arrival"])
+    state["next_arrival"] = earliest
+
+
+@kernel
 def swap(message: Any, i: int, j: int) -> None:
     """Exchange two message records."""
     a, b = message[U(i)], message[U(j)]
