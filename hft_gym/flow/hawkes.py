@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hft_gym._jit import U, inlined, kernel
 from hft_gym.config import did_you_mean, setting, validate
 from hft_gym.errors import ConfigError
-from hft_gym.flow.random import decay
+from hft_gym.flow.random import decay, draw, unit
+from hft_gym.flow.state import CANCEL, INFORMED, JUMP, LIMIT, METAORDER
 
 KINDS = ("limit_bid", "limit_ask", "cancel_bid", "cancel_ask", "market_buy", "market_sell")
 """The kinds of events, in the order of the kernels' index; a cancellation is of an order on that side."""
@@ -183,3 +184,25 @@ def excite(state: Any, hawkes: Any, kind: int) -> None:
         excitement[U(n)] += hawkes["jump"][U(at + n)]
     for i in range(LANES):
         factor[U(i)] += hawkes["kick"][U(kind * LANES + i)]
+
+
+@kernel
+def activity(state: Any, hawkes: Any, k: int) -> float:
+    """The activity that clock *k* follows, as of the last :func:`catch_up`."""
+    factor = state["factor"]
+    if k == LIMIT:
+        return 0.5 * (factor[LIMIT_BID] + factor[LIMIT_ASK])
+    if k == CANCEL:
+        return max(factor[CANCEL_BID], factor[CANCEL_ASK])
+    if k == METAORDER:
+        return max(factor[MARKET_BUY], factor[MARKET_SELL])
+    if (k == JUMP and hawkes["scales_jumps"] == 0) or (k == INFORMED and hawkes["scales_informed"] == 0):
+        return 1.0
+    return 0.5 * (factor[MARKET_BUY] + factor[MARKET_SELL])
+
+
+@kernel
+def admitted(state: Any, hawkes: Any, k: int, now: int) -> bool:
+    """Whether the candidate due now on clock *k* happens; one draw."""
+    catch_up(state, hawkes, now)
+    return unit(draw(state["streams"], k)) * state["ceiling"][k] < activity(state, hawkes, k)

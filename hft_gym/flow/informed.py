@@ -14,6 +14,7 @@ import numpy as np
 
 from hft_gym._jit import I64, inlined, kernel
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty
+from hft_gym.flow.hawkes import admitted
 from hft_gym.flow.random import decay, draw, normal, sample
 from hft_gym.flow.state import EXTRA, INFORMED, JUMP, next_due
 
@@ -48,6 +49,8 @@ def jump(state: Any, flow: Any, now: int) -> None:
         diffuse(state, flow, now)
     word = next_due(state, JUMP, now, flow["jump_mean"])
     size = sample(flow["jump_size"], I64(draw(state["streams"], JUMP) & _LOW))
+    if flow["reactive"] != 0 and not admitted(state, flow["hawkes"], JUMP, now):
+        return
     state["fundamental"] += size if (word & _ONE) == _ONE else -size
 
 
@@ -58,6 +61,8 @@ def informed_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, in
         diffuse(state, flow, now)
     next_due(state, INFORMED, now, flow["informed_mean"])
     quantity = sample(flow["market_size"], I64(draw(state["streams"], INFORMED) & _LOW))
+    if flow["reactive"] != 0 and not admitted(state, flow["hawkes"], INFORMED, now):
+        return BID, 0, 0
     highest = I64(math.floor(state["fundamental"] - flow["informed_edge"]))
     if not is_empty(book, ASK) and best_price(book, ASK) <= highest:
         return BID, highest, quantity

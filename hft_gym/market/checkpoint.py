@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,7 +26,11 @@ FORMAT, VERSION = "hft_gym market", 1
 _DERIVED = ("param", "flow", "fills")
 """Arrays that follow from the configuration, or hold nothing between calls."""
 _COUNTED = {"fill_log": "n_fills", "order_log": "n_orders", "mid_log": "n_mids"}
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+# NumPy reads the header of a long record type by Python's tokenizer.
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
+    tokenize.TokenError, SyntaxError,
+)  # fmt: skip
 _HEADER = {"format", "version", "config", "seed", "log_capacity", "symbol", "feed", "digest"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hft_gym._jit import I64, U, kernel
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, rest, take_out, volume_at
-from hft_gym.flow.hawkes import CANCEL_BID, LIMIT_BID, MARKET_BUY, calm, catch_up, excite
+from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite
 from hft_gym.flow.icebergs import hide, next_part
 from hft_gym.flow.metaorders import child_order, take_parents
 from hft_gym.flow.queue_reactive import drawn_size, flow_order_at, queue_event, queue_price
@@ -72,28 +72,11 @@ def open_reactive(ex: Exchange) -> None:
 
 
 @kernel
-def activity(state: Any, flow: Any, k: int) -> float:
-    """The activity that clock *k* follows."""
-    factor = state["factor"]
-    if k == LIMIT:
-        return 0.5 * (factor[LIMIT_BID] + factor[LIMIT_BID + 1])
-    if k == CANCEL:
-        return max(factor[CANCEL_BID], factor[CANCEL_BID + 1])
-    if k == METAORDER:
-        return max(factor[MARKET_BUY], factor[MARKET_BUY + 1])
-    if (k == JUMP and flow["hawkes"]["scales_jumps"] == 0) or (
-        k == INFORMED and flow["hawkes"]["scales_informed"] == 0
-    ):
-        return 1.0
-    return 0.5 * (factor[MARKET_BUY] + factor[MARKET_BUY + 1])
-
-
-@kernel
 def ceiling_of(state: Any, flow: Any, k: int) -> float:
     """A new ceiling for clock *k*."""
     if flow["hawkes"]["n_decays"] == 0:
         return 1.0
-    return SLACK * activity(state, flow, k)
+    return SLACK * activity(state, flow["hawkes"], k)
 
 
 @kernel
@@ -204,7 +187,7 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
             catch_up(state, hawkes, now)
             excite(state, hawkes, happened)
         for k in REACTIVE_CLOCKS:
-            needed, ceiling = activity(state, flow, k), state["ceiling"][k]
+            needed, ceiling = activity(state, hawkes, k), state["ceiling"][k]
             if needed > ceiling or needed < 0.5 * ceiling:
                 state["ceiling"][k] = SLACK * needed
                 set_rate(state, flow, k, now)
