@@ -83,6 +83,12 @@ COMMANDS = (
         "hft-gym envs HFTMarket-v0",
     ),
     Command(
+        "realism",
+        "hft_gym.realism.command:main",
+        "Compare a simulated market with real data: stylised facts, LOB-Bench scores, pictures.",
+        "hft-gym realism --market default --against AMZN_2012-06-21_..._message_5.csv",
+    ),
+    Command(
         "bench",
         "hft_gym.bench.command:main",
         "Measure the speed of books, environments and training here; a table and a JSON file.",

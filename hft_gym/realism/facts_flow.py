@@ -18,6 +18,7 @@ from hft_gym.realism.series import (
     decay_exponent,
     fit_power_law,
     log_bins,
+    remembers,
 )
 
 _NAN = float("nan")
@@ -34,7 +35,8 @@ def _nothing(*names: str) -> Measured:
 @fact(
     "acf_signs",
     "Memory of trade signs",
-    formula="autocorrelation of the aggressors' signs, in trades ~ lag^-gamma, fitted to means over logarithmic bins",
+    formula="autocorrelation of the aggressors' signs, in trades ~ lag^-gamma, fitted to means over logarithmic bins "
+    "if the mean from lag 10 to 100 is three standard errors above zero; lag1000: mean of lags 563 to 1000",
     source="Lillo, Farmer 2004; Bouchaud et al. 2004: gamma 0.4 to 0.8",
     x="lag [trades]",
     y="autocorrelation",
@@ -51,7 +53,7 @@ def _acf_signs(sample: Sample) -> Measured:
     values = {f"lag{h}": float(rho[h - 1]) if h <= last else _NAN for h in (1, 10, 100)}
     # One lag alone is noise at large lags: the mean over the lags around it (half a decade).
     values["lag1000"] = float(rho[562:].mean()) if last == 1_000 else _NAN
-    values["exponent"] = -decay_exponent(lags, rho).exponent
+    values["exponent"] = -decay_exponent(lags, rho).exponent if remembers(rho, len(sign)) else _NAN
     shown = log_bins(1, last)
     return Measured(values, Curve(shown.astype(float), rho[shown - 1]))
 

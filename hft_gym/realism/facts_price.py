@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hft_gym.realism.facts import NO_CURVE, Curve, Floats, Measured, Sample, fact
-from hft_gym.realism.series import autocorrelation, clock_grid, decay_exponent, excess_kurtosis, log_bins
+from hft_gym.realism.series import autocorrelation, clock_grid, decay_exponent, excess_kurtosis, log_bins, remembers
 
 HORIZONS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 """Horizons of returns [s]."""
@@ -111,7 +111,8 @@ def _acf_returns(sample: Sample) -> Measured:
 @fact(
     "acf_volatility",
     "Memory of volatility",
-    formula="autocorrelation of |1 s mid changes| ~ lag^-b, b fitted to means over logarithmic bins of lags 1 to 300 s",
+    formula="autocorrelation of |1 s mid changes| ~ lag^-b, b fitted to means over logarithmic bins of lags 1 to 300 s "
+    "if the mean from lag 10 to 100 is three standard errors above zero",
     source="Cont 2001: b 0.2 to 0.4",
     x="lag [s]",
     y="autocorrelation",
@@ -127,7 +128,7 @@ def _acf_volatility(sample: Sample) -> Measured:
     lags = np.arange(1, last + 1)
     rho = autocorrelation(moves, lags)
     values = {f"lag{h}": float(rho[h - 1]) if h <= last else nan for h in (1, 10, 60)}
-    values["exponent"] = -decay_exponent(lags, rho).exponent
+    values["exponent"] = -decay_exponent(lags, rho).exponent if remembers(rho, len(moves)) else nan
     shown = log_bins(1, last)
     return Measured(values, Curve(shown.astype(float), rho[shown - 1]))
 

@@ -25,6 +25,7 @@ __all__ = [
     "log_bins",
     "mids_on_grid",
     "quotes",
+    "remembers",
     "trades",
     "weighted_quantile",
 ]
@@ -229,6 +230,13 @@ def decay_exponent(lags: Any, values: Any) -> PowerLaw:
     groups = [which == k for k in np.unique(which)]
     x = [np.exp(np.log(lags[g]).mean()) for g in groups]
     return fit_power_law(x, [values[g].mean() for g in groups])
+
+
+def remembers(rho: Any, n: int) -> bool:
+    """True if the mean autocorrelation from lag 10 to 100 (*rho* begins at lag 1) of a series of *n* values is three
+    standard errors above zero, 1 / sqrt(n) each: else there is no decay to fit."""
+    far = np.asarray(rho, float)[9:100]
+    return bool(far.mean() > 3.0 / np.sqrt(n * len(far))) if len(far) else False
 
 
 def excess_kurtosis(x: Any) -> float:

@@ -123,7 +123,8 @@ def trading_tape(n=20_000, seed=0, alternate=False, impact=1):
     bid = 10_000 + np.cumsum(impact * sign)
     records["time"] = (1 + np.arange(n)) * NS
     records["kind"], records["side"] = EXECUTE, np.where(sign > 0, ASK, BID)
-    records["quantity"], records["price"] = 1, bid
+    before = bid - impact * sign
+    records["quantity"], records["price"] = 1, np.where(sign > 0, before + 2, before)
     records["bid"], records["ask"] = bid, bid + 2
     records["bid_volume"] = records["ask_volume"] = 10
     opening = np.array([[10_002, 10, 10_000, 10]], np.int64)

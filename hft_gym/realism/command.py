@@ -1,0 +1,131 @@
+"""``hft-gym realism``: a market's scorecard against real data."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from hft_gym.errors import ConfigError
+from hft_gym.market.config import MarketConfig
+from hft_gym.realism.checks import D_checks
+from hft_gym.realism.scorecard import scorecard
+from hft_gym.realism.tapes import read_tape
+from hft_gym.report.table import number
+from hft_gym.report.writers import write_atomically
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class Args:
+    """Compare a simulated market with real data: stylised facts, LOB-Bench scores, a picture for each fact.
+
+    Two yardsticks stand in the same tables: plain Cont–Stoikov–Talreja flow fitted to the same hour, and another hour
+    of the real data. With --checks the market alone is taken through the realism checks instead.
+    """
+
+    market: str = "default"
+    """A flow preset's name, or a TOML file with a market's settings."""
+    against: Path | None = None
+    """LOBSTER message file (.csv or .csv.gz), its orderbook file beside it (or 50 levels of messages alone)."""
+    part: int = 0
+    """Which hour of the data is the reference, from 0 (halves if there are less than two hours)."""
+    other: int | None = None
+    """Which one is the yardstick (default: the next)."""
+    lot: int = 1
+    """Shares in one lot of the simulated market."""
+    tick_size: float = 0.01
+    """Tick of the data, in its currency."""
+    seconds: float | None = None
+    """Length of the simulated tapes (default: that of the reference)."""
+    seed: int = 0
+    """Seed of the simulated markets."""
+    no_impact: bool = False
+    """Leave the experiment on metaorders out."""
+    checks: bool = False
+    """Only the realism checks of the market, without data: ranges found in real markets; about a minute."""
+    out: Path = Path("realism")
+    """Folder for scorecard.json and scorecard.html (the page needs the extra plot)."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the scorecard; the exit status is 1 if --checks finds one missed."""
+    args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    market = market_of(args.market)
+    if args.checks:
+        return _checks(args, market, console)
+    if args.against is None:
+        raise ConfigError("--against is missing: the LOBSTER message file to compare with (or --checks for none)")
+    with console.status("reading the data") as status:
+        data = read_tape(args.against, args.tick_size)
+        card = scorecard(
+            market,
+            data,
+            part=args.part,
+            other=args.other,
+            lot=args.lot,
+            seconds=args.seconds,
+            impact=not args.no_impact,
+            seed=args.seed,
+            say=status.update,
+        )
+    card.meta["command"] = shlex.join(["hft-gym", "realism", *(sys.argv[1:] if argv is None else argv)])
+    console.print(card.facts_table())
+    console.print(card.scores_table())
+    for sentence in card.verdicts():
+        console.print(sentence)
+    write_atomically(args.out / "scorecard.json", card.to_json())
+    written = [args.out / "scorecard.json"]
+    if util.find_spec("plotly") is not None:
+        from hft_gym.realism.page import html
+
+        write_atomically(args.out / "scorecard.html", html(card))
+        written.append(args.out / "scorecard.html")
+    else:
+        console.print('no pictures: they need plotly; mend it with:  pip install "hft_gym\\[plot]"')
+    console.print(f"written: {', '.join(str(p) for p in written)}", markup=False)
+    return 0
+
+
+def market_of(name: str) -> MarketConfig:
+    """The market called *name*: a preset, or the settings in a TOML file.
+
+    Raises:
+        ConfigError: neither, or a wrong setting.
+    """
+    import tomllib
+
+    from hft_gym.config import build
+
+    if not name.endswith(".toml"):
+        return build(MarketConfig, {"flow": name})
+    try:
+        with open(name, "rb") as file:
+            return build(MarketConfig, tomllib.load(file))
+    except OSError as error:
+        raise ConfigError(f"market is {name!r}; it cannot be read ({error.strerror})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"market is {name!r}; it is no TOML file ({error})") from error
+
+
+def _checks(args: Args, market: MarketConfig, console: Console) -> int:
+    from rich.table import Table
+
+    with console.status("simulating"):
+        found = D_checks(market, seed=args.seed)
+    table = Table(title=f"Realism checks of {args.market}", title_justify="left")
+    for column in ("check", "what", "value", "range", ""):
+        table.add_column(column, justify="right" if column in ("value", "range") else "left")
+    for check in found:
+        text = f"{number(check.low)} to {number(check.high)}"
+        mark = "[green]passed[/green]" if check.passed else "[red]missed[/red]"
+        table.add_row(check.name, check.what, number(check.value), text, mark)
+    console.print(table)
+    return int(not all(check.passed for check in found))

@@ -1,0 +1,36 @@
+"""The realism checks of theory: on every preset that claims realism, and the control that must fail them."""
+
+import pytest
+
+from hft_gym.flow.presets import PRESETS
+from hft_gym.realism import D_checks
+
+pytestmark = pytest.mark.verify
+CLAIMED = [name for name in ("realistic", "large-tick", "small-tick") if name in PRESETS]
+"""Presets that must pass every check."""
+
+
+def record(record_property, preset, checks):
+    """Add checks to the table at the end of the run; "exact" is the middle of the range, or its finite end."""
+    for c in checks:
+        middle = c.low if c.high == float("inf") else (c.low + c.high) / 2
+        limits = f"[{c.low:g}, {c.high:g}]: {'passed' if c.passed else 'missed'}"
+        record_property("verified", (f"{preset} {c.name}: {c.what}", middle, c.value, c.value - middle, limits))
+
+
+@pytest.mark.skipif(not CLAIMED, reason="no preset claims realism")
+@pytest.mark.parametrize("preset", CLAIMED)
+def test_a_realistic_preset_passes(preset, record_property):
+    checks = D_checks(preset)
+    record(record_property, preset, checks)
+    missed = [f"{c.name}: {c.value:.3g} is not in [{c.low:g}, {c.high:g}]" for c in checks if not c.passed]
+    assert not missed, "\n".join(missed)
+
+
+def test_plain_poisson_flow_fails(record_property):
+    """Impact is linear and permanent in it, and trade signs have no memory."""
+    checks = {c.name: c for c in D_checks("cst2010", hours=100.0, long_hours=20.0)}
+    record(record_property, "control cst2010", [checks[n] for n in ("D1 exponent", "D1 relaxation", "D2 exponent")])
+    assert checks["D1 exponent"].value == pytest.approx(0.99, abs=0.1)
+    for name in ("D1 exponent", "D1 relaxation", "D2 exponent", "D12"):
+        assert not checks[name].passed, name
