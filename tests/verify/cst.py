@@ -106,7 +106,7 @@ class Experiment:
         rows = [(BID, BID_PRICE, 1)] * bids + [(ASK, ASK_PRICE, 1)] * asks
         self.arrays.state["key"] = np.arange(key, key + self.batch, dtype=np.uint64)
         self.markets.run(OPEN, -1)
-        self.markets.run(SET_BOOK, table=np.array(rows, np.int64))
+        self.markets.run(SET_BOOK, table=np.array(rows, np.int64).reshape(-1, 3))
 
     def mid_up(self, b: int, a: int, runs: int, key: int) -> tuple[int, int]:
         """Runs in which the mid moved up first, and runs in which it moved at all before the horizon."""

@@ -93,6 +93,7 @@ def test_spread_and_profile(verified):
     verified("CST stationary mean spread [ticks]", 1.354, float(spreads @ np.arange(200)), 0.01)
     for i, expected in enumerate(PROFILE):
         verified(f"CST mean orders at distance {i + 1}", expected, profile[i], 0.02)
+    verified("CST hump: orders at distance 2 less those at distance 1", 0.0, profile[1] - profile[0], at_least=0.02)
 
 
 @pytest.mark.verify
