@@ -96,17 +96,17 @@ def test_a_touch_maker_earns_without_information_and_loses_to_those_who_have_it(
 
 @pytest.mark.verify
 def test_touch_maker(verified):
-    earned, error, rate, _, move = make_markets(20_000, key=1)
+    earned, error, rate, _, move = make_markets(60_000, key=1)
     verified("C1 ticks a fill of a touch maker", 0.23, earned, 0.02 + 3 * error)
     verified("C1 fills a minute", 0.93, rate, 0.05)
     verified("C1 mid's move in 5 minutes after a fill [ticks]", -0.16, move, 0.05)
     found = [earned]
     for informed, low, high in ((0.1, -0.05, -0.01), (0.3, -0.44, -0.41)):
-        earned, error, _, _, move = make_markets(20_000, informed, key=2)
+        earned, error, _, _, move = make_markets(60_000, informed, key=2)
         found.append(earned)
         name = f"C2 ticks a fill, {informed} informed a minute and direction"
         verified(name, (low + high) / 2, earned, (high - low) / 2 + 3 * error)
     verified("C2 mid's move in 5 minutes after a fill, at 0.3 [ticks]", -0.82, move, 0.1)
     assert found == sorted(found, reverse=True)
-    earned, error, _, _, _ = make_markets(20_000, 0.3, key=3, away=2)
+    earned, error, _, _, _ = make_markets(60_000, 0.3, key=3, away=2)
     verified("C2 two ticks behind the touch, at 0.3: lost a fill", 0.0, min(earned, 0.0), 3 * error)
