@@ -34,6 +34,8 @@ from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.extending import intrinsic
 
+from hft_gym._compiler import HelperPipeline
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 JIT_DISABLED = bool(numba_config.DISABLE_JIT)
@@ -50,11 +52,12 @@ I64: Any = np.int64
 """Widens a record's field before arithmetic: unsigned and signed 64-bit integers together would become a float."""
 
 _OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_HELPER: dict[str, Any] = {} if JIT_DISABLED else {"pipeline_class": HelperPipeline}
 
 
 def kernel_sources() -> list[Path]:
     """Every source file whose edit must invalidate the cache, in a fixed order."""
-    files = [Path(__file__).resolve(), PACKAGE_ROOT / "types.py"]
+    files = [Path(__file__).resolve(), PACKAGE_ROOT / "_compiler.py", PACKAGE_ROOT / "types.py"]
     for name in KERNEL_PACKAGES:
         files += sorted((PACKAGE_ROOT / name).rglob("*.py"))
     return [f for f in files if f.exists()]
@@ -152,7 +155,7 @@ class _StampedCache(FunctionCache):
             found = super().load_overload(sig, target_context)
             if found is None and not _StampedCache.announced:
                 _StampedCache.announced = True
-                print("hft_gym: compiling, once for this version: about 20 s ...", file=sys.stderr, flush=True)
+                print("hft_gym: compiling, once for this version: about 15 s ...", file=sys.stderr, flush=True)
             return found
         except Exception as error:  # unpickling what is damaged can raise anything
             warnings.warn(f"cache of compiled kernels is unreadable ({error!r}); compiling anew", stacklevel=2)
@@ -188,13 +191,13 @@ def _one_version(compiled: Any) -> Any:
 
 def kernel(function: F) -> F:
     """Compile *function* as a helper of kernels: no allocation, no exceptions, no Python wrapper."""
-    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, **_OPTIONS))
+    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, **_HELPER, **_OPTIONS))
     return compiled
 
 
 def inlined(function: F) -> F:
     """As :func:`kernel`, and always inlined into its callers: for the few helpers of the hottest loops."""
-    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_OPTIONS))
+    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_HELPER, **_OPTIONS))
     return compiled
 
 
@@ -220,6 +223,14 @@ if JIT_DISABLED:
 
     def prefetch(array: Any, row: int, offset: int) -> None:
         """Nothing: a hint to the processor has no meaning in Python."""
+
+    def load_acquire(array: Any, row: int) -> int:
+        """Element *row* of an int64 vector, which another thread writes."""
+        return int(array[row])
+
+    def store_release(array: Any, row: int, value: int) -> None:
+        """Set element *row* of an int64 vector, which another thread reads."""
+        array[row] = value
 
 else:
     from llvmlite import ir
@@ -257,6 +268,30 @@ else:
             kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
             hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
             builder.call(hint, [address, word(1), word(3), word(1)])
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, types.int64), codegen
+
+    def _element(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
+        data = context.make_array(kind)(context, builder, array).data
+        return builder.gep(data, [row])
+
+    @intrinsic
+    def load_acquire(typing_context: Any, array: Any, row: Any) -> Any:
+        """Element *row* of an int64 vector, which another thread writes, and no read after it happens before it."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load_atomic(_element(context, builder, signature.args[0], *args), "acquire", 8)
+
+        return types.int64(array, types.int64), codegen
+
+    @intrinsic
+    def store_release(typing_context: Any, array: Any, row: Any, value: Any) -> Any:
+        """Set element *row* of an int64 vector, which another thread reads; no write before it happens after it."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            element = _element(context, builder, signature.args[0], *args[:2])
+            builder.store_atomic(args[2], element, "release", 8)
             return context.get_dummy_value()
 
         return types.void(array, types.int64, types.int64), codegen

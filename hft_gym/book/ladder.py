@@ -196,6 +196,13 @@ def next_level(book: Book, side: int, index: int) -> int:
 
 
 @inlined
+def word_behind(book: Book, side: int, index: int) -> Any:
+    """The bits of the non-empty levels behind level *index* of *side* in its word of 64."""
+    first = side * (book.words.shape[0] >> 1)
+    return book.words[U(first + (index >> 6))] & ~((bit(index) << np.uint64(1)) - np.uint64(1))
+
+
+@inlined
 def key_of(side: int, price: int) -> int:
     """A price as distance in its side's ladder: smaller is better."""
     return price if side == ASK else -price

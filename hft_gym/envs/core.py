@@ -15,8 +15,8 @@ from hft_gym.book.ladder import MAX_LEVELS
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.data.window import ReplayWindow
 from hft_gym.envs.config import EnvConfig
-from hft_gym.envs.kernel import RESET, run_batch
-from hft_gym.envs.packed import packed
+from hft_gym.envs.kernel import RESET, TABLE_DTYPES, run_batch
+from hft_gym.envs.packed import table_of
 from hft_gym.envs.records import ENV_STATE, INFO_KEYS
 from hft_gym.envs.threads import Workers
 from hft_gym.errors import ActionError, ConfigError, LogOverflowError
@@ -27,6 +27,7 @@ from hft_gym.market.config import MarketConfig
 __all__ = ["EnvCore", "Logs", "warm_cache"]
 
 N_OWN_COLUMNS = 20
+_ALONE = np.zeros(0, np.int64)
 
 
 class Logs(NamedTuple):
@@ -90,8 +91,8 @@ class EnvCore:
             self._keys, self._mask, self.env, self._env_param, self.obs, self.final_obs, self.reward, self.terms,
             self.terminated, self.info, self.final_info, *self.arrays.as_tuple(), *replay,
         )
-        self._kernel, self._packed = packed(run_batch, self._arguments)
-        self._workers = Workers(self.threads, num_envs) if self.threads > 1 else None
+        self._table = table_of(self._arguments, TABLE_DTYPES)
+        self._workers = Workers(self.threads, num_envs, self._table) if self.threads > 1 else None
         if self._workers is not None:
             weakref.finalize(self, self._workers.stop)
 
@@ -192,8 +193,8 @@ class EnvCore:
 
     def _run(self, mode: int, actions: NDArray[np.int64]) -> int:
         if self._workers is None:
-            return self._kernel(0, self.num_envs, 0, mode, actions, *self._packed)
-        return self._workers.run(self._kernel, mode, actions, self._packed)
+            return run_batch(0, self.num_envs, 0, mode, actions, self._table, _ALONE, 0)
+        return self._workers.run(mode, actions)
 
     def drain(self) -> Logs:
         """Return and forget what was logged since the last call.

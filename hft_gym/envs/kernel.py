@@ -12,17 +12,34 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import I64, U, entry, inlined, kernel, prefetch
-from hft_gym.book.kernel import GTC, IOC
-from hft_gym.book.ladder import ASK, BID, MAX_PRICE, Book
+from hft_gym._jit import I64, U, entry, inlined, kernel, load_acquire, prefetch, store_release
+from hft_gym.book.kernel import FILL, GTC, IOC
+from hft_gym.book.ladder import ASK, BID, HEAD, MAX_PRICE, NODE, ORDER, Book
+from hft_gym.data.ops import CHECKPOINT_DTYPE, REPLAY_DTYPE
 from hft_gym.envs.observe import AGENT, observe
+from hft_gym.envs.packed import array_at
+from hft_gym.envs.records import ENV_PARAM, ENV_STATE
+from hft_gym.flow.config import FLOW
 from hft_gym.flow.poisson import touch
 from hft_gym.flow.random import derive
+from hft_gym.flow.state import FLOW_STATE
 from hft_gym.market.accounts import NO_KEY, others_best, refresh_mid
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
 from hft_gym.market.messages import send_change, send_order
-from hft_gym.market.records import CANCEL, EVENT_END, SUBUNITS
+from hft_gym.market.records import (
+    ACCOUNT,
+    CANCEL,
+    EVENT_END,
+    FILL_LOG,
+    MARKET_PARAM,
+    MARKET_STATE,
+    MESSAGE,
+    MID_LOG,
+    ORDER_LOG,
+    OWN,
+    SUBUNITS,
+)
 from hft_gym.market.replay import Replay, open_replay
 
 NONE, IMPROVE, JOIN = 0, 1, 2
@@ -30,6 +47,13 @@ BEHIND = np.array([0, 0, 0, 1, 2, 3, 5, 10])
 """Ticks behind the touch of each quote option."""
 N_QUOTE_OPTIONS, N_TAKE_OPTIONS = 8, 3
 NO_AUTORESET, NEXT_STEP, SAME_STEP, RESET = 0, 1, 2, 3
+SERVE, COLLECT, STOP = 4, 5, 6
+"""Modes of :func:`run_batch` beside those of :func:`run_range`: see there."""
+NOT_YET, STOPPED = -2, -3
+"""What :func:`run_batch` returns when it has waited long enough, and to a worker that is told to end."""
+CURRENT, LINE, MODE_BITS = 0, 16, 4
+"""In the control vector: the order of the day is the first element; a worker's part has two cache lines of its own,
+whose first two elements are the last order it has carried out and what came of it."""
 _S33 = np.uint64(33)
 
 
@@ -217,20 +241,58 @@ def prefetch_rows(array: Any, e: int, lines: int) -> None:
         prefetch(array, e, 64 * k)
 
 
-@entry
-def run_batch(
-    lo: int, hi: int, scratch: int, mode: int, actions: Any, keys: Any, reset_mask: Any, env: Any, env_param: Any,
-    obs: Any, final_obs: Any, reward: Any, terms: Any, terminated: Any, info: Any, final_info: Any,
-    state: Any, param: Any, flow_state: Any, flow: Any, live: Any, account: Any, own: Any, message: Any, fills: Any,
-    head: Any, node: Any, order: Any, words: Any, fill_log: Any, order_log: Any, mid_log: Any,
-    ops: Any, op_row_start: Any, times: Any, checkpoint_start: Any, checkpoint_orders: Any, checkpoint_rows: Any,
-) -> int:
+_U8, _U32, _U64, _I64 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(np.int64)
+_F32, _F64, _BOOL = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.bool_)
+TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
+    _U64, _U8, ENV_STATE, ENV_PARAM, _F32, _F32, _F64, _F64, _BOOL, _F64, _F64, MARKET_STATE, MARKET_PARAM,
+    FLOW_STATE, FLOW, _U32, ACCOUNT, OWN, MESSAGE, FILL, HEAD, NODE, ORDER, _U64, FILL_LOG, ORDER_LOG, MID_LOG,
+    REPLAY_DTYPE, _I64, _I64, _I64, CHECKPOINT_DTYPE, _I64,
+)
+"""What :func:`run_batch` takes the rows of its table for, in order: the environment's arrays (:class:`EnvCore`), then
+those of the markets (:class:`~hft_gym.market.arrays.MarketArrays`), then a replay's."""
+
+
+@kernel
+def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -> int:
     """Reset or step environments lo..hi-1, with row *scratch* of the fill buffer.
 
     Mode RESET starts an episode where *reset_mask* is 1 (from the current key's successor) or 2 (from *keys*); the
-    other modes step. Returns -1, or the first environment whose action is out of range (then nothing happened). One
-    entry for both, because each entry compiles the whole market.
+    other modes step. *t* is the :func:`~hft_gym.envs.packed.table_of` the arrays. Returns -1, or the first environment
+    whose action is out of range (then nothing happened).
     """
+    keys = array_at(t[0, 0], (t[0, 1],), _U64)
+    reset_mask = array_at(t[1, 0], (t[1, 1],), _U8)
+    env = array_at(t[2, 0], (t[2, 1],), ENV_STATE)
+    env_param = array_at(t[3, 0], (t[3, 1],), ENV_PARAM)
+    obs = array_at(t[4, 0], (t[4, 1], t[4, 2]), _F32)
+    final_obs = array_at(t[5, 0], (t[5, 1], t[5, 2]), _F32)
+    reward = array_at(t[6, 0], (t[6, 1],), _F64)
+    terms = array_at(t[7, 0], (t[7, 1], t[7, 2]), _F64)
+    terminated = array_at(t[8, 0], (t[8, 1],), _BOOL)
+    info = array_at(t[9, 0], (t[9, 1], t[9, 2]), _F64)
+    final_info = array_at(t[10, 0], (t[10, 1], t[10, 2]), _F64)
+    state = array_at(t[11, 0], (t[11, 1],), MARKET_STATE)
+    param = array_at(t[12, 0], (t[12, 1],), MARKET_PARAM)
+    flow_state = array_at(t[13, 0], (t[13, 1],), FLOW_STATE)
+    flow = array_at(t[14, 0], (t[14, 1],), FLOW)
+    live = array_at(t[15, 0], (t[15, 1], t[15, 2]), _U32)
+    account = array_at(t[16, 0], (t[16, 1], t[16, 2]), ACCOUNT)
+    own = array_at(t[17, 0], (t[17, 1], t[17, 2]), OWN)
+    message = array_at(t[18, 0], (t[18, 1], t[18, 2]), MESSAGE)
+    fills = array_at(t[19, 0], (t[19, 1], t[19, 2]), FILL)
+    head = array_at(t[20, 0], (t[20, 1],), HEAD)
+    node = array_at(t[21, 0], (t[21, 1], t[21, 2]), NODE)
+    order = array_at(t[22, 0], (t[22, 1], t[22, 2]), ORDER)
+    words = array_at(t[23, 0], (t[23, 1], t[23, 2]), _U64)
+    fill_log = array_at(t[24, 0], (t[24, 1], t[24, 2]), FILL_LOG)
+    order_log = array_at(t[25, 0], (t[25, 1], t[25, 2]), ORDER_LOG)
+    mid_log = array_at(t[26, 0], (t[26, 1], t[26, 2]), MID_LOG)
+    ops = array_at(t[27, 0], (t[27, 1],), REPLAY_DTYPE)
+    op_row_start = array_at(t[28, 0], (t[28, 1],), _I64)
+    times = array_at(t[29, 0], (t[29, 1],), _I64)
+    checkpoint_start = array_at(t[30, 0], (t[30, 1],), _I64)
+    checkpoint_orders = array_at(t[31, 0], (t[31, 1],), CHECKPOINT_DTYPE)
+    checkpoint_rows = array_at(t[32, 0], (t[32, 1],), _I64)
     if mode != RESET:
         for e in range(actions.shape[0]):
             for k in range(2):
@@ -310,3 +372,50 @@ def run_batch(
             starting = True
             open_episode(ex, agent, derive(agent["key"], 1))
     return -1
+
+
+@kernel
+def wait_for(control: Any, at: int, value: int, equal: bool, spins: int) -> bool:
+    """Look at element *at* of *control* until it is (or, not *equal*, no longer is) *value*, at most *spins* times."""
+    looks = 0
+    while looks < spins and (load_acquire(control, at) == value) != equal:
+        looks += 1
+    return looks < spins
+
+
+@entry
+def run_batch(lo: int, hi: int, worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
+    """:func:`run_range`, alone or as one of several threads; see :class:`hft_gym.envs.threads.Workers`.
+
+    *control* is empty for a thread alone. Else worker 0 publishes the order ``control[0] + (1 << 4)`` with its own
+    *mode*, carries out its part, and waits for the others (mode COLLECT: waits on, having been told NOT_YET). The
+    others call with mode SERVE: they carry out one order after the other until none comes for *spins* looks (NOT_YET)
+    or they are told to STOP. All modes share one entry, because each entry compiles the whole market.
+    """
+    threads = control.shape[0] // LINE
+    if threads == 0:
+        return run_range(lo, hi, worker, mode, actions, t)
+    at = worker * LINE + 1
+    if mode != COLLECT:
+        while True:
+            if mode == SERVE:
+                if not wait_for(control, CURRENT, control[at], False, spins):
+                    return NOT_YET
+                order = load_acquire(control, CURRENT)
+            else:
+                order = ((control[CURRENT] >> MODE_BITS) + 1) << MODE_BITS | mode
+                store_release(control, CURRENT, order)
+            what = order & ((1 << MODE_BITS) - 1)
+            if what == STOP:
+                return STOPPED
+            control[at + 1] = run_range(lo, hi, worker, what, actions, t)
+            store_release(control, at, order)
+            if mode != SERVE:
+                break
+    order = control[CURRENT]
+    result = I64(-1)
+    for w in range(threads):
+        if not wait_for(control, w * LINE + 1, order, True, spins):
+            return NOT_YET
+        result = max(result, control[w * LINE + 2])
+    return result

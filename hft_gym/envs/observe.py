@@ -6,8 +6,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hft_gym._jit import I64, U, inlined, kernel
-from hft_gym.book.ladder import ASK, BID, Book, key_of, next_level, queue_ahead, sentinel
+import numpy as np
+
+from hft_gym._jit import I64, U, ctz, inlined, kernel
+from hft_gym.book.ladder import ASK, BID, Book, key_of, next_level, queue_ahead, sentinel, word_behind
 from hft_gym.market.accounts import own_volume
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS
@@ -15,6 +17,8 @@ from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS
 AGENT = 1
 """The agent's participant number."""
 
+
+_NO_BITS, _ONE = np.uint64(0), np.uint64(1)
 
 MAX_OFFSET = 2.0**23
 MAX_LOTS = 2**24
@@ -56,6 +60,9 @@ def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offs
     index = head["best"][side]
     touch = 0
     k = 0
+    word = _NO_BITS
+    if index < depth:
+        word = word_behind(book, side, index)
     while k < levels and index < depth:
         key = base + index
         volume = I64(node[U(sentinel(book, side, index))]["quantity"])
@@ -68,7 +75,13 @@ def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offs
             row[U(offsets + k)] = ticks(2 * price - mid2)
             row[U(offsets + levels + k)] = min(volume, MAX_LOTS)
             k += 1
-        index = next_level(book, side, index + 1)
+        if word != _NO_BITS:
+            index = (index & ~63) + ctz(U(word))
+            word &= word - _ONE
+        else:
+            index = next_level(book, side, (index | 63) + 1)
+            if index < depth:
+                word = word_behind(book, side, index)
     while k < levels:
         row[U(offsets + k)] = 0.0
         row[U(offsets + levels + k)] = 0.0

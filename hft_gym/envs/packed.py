@@ -1,23 +1,30 @@
 """Calling a kernel of many arrays with one argument: a table of their addresses and shapes.
 
 A call of a compiled function unpacks each array argument, at some 75 ns apiece; for the forty arrays
-of an environment that is more than the step itself takes. `packed` wraps a kernel so that it takes one small
-array of integers and makes the others anew from it, which costs nothing measurable.
+of an environment that is more than the step itself takes. A kernel that takes one small array of integers instead and
+makes the others anew from it (:func:`array_at`) pays nothing measurable.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+import ctypes
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym._jit import JIT_DISABLED, entry
+from hft_gym._jit import JIT_DISABLED
 
-if not JIT_DISABLED:
+if JIT_DISABLED:
+
+    def array_at(address: Any, shape: Any, dtype: Any) -> NDArray[Any]:
+        """C-contiguous array of *dtype* and *shape* at *address*; it owns nothing."""
+        size = math.prod(int(n) for n in shape) * np.dtype(dtype).itemsize
+        return np.ndarray([int(n) for n in shape], dtype, buffer=(ctypes.c_char * size).from_address(int(address)))
+
+else:
     from numba import types
     from numba.core import cgutils
     from numba.extending import intrinsic
@@ -54,42 +61,22 @@ if not JIT_DISABLED:
         return array_type(address, shape, dtype), codegen
 
 
-def table_of(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-    """Address and shape of each array, one after the other. The arrays must outlive it and stay in place."""
-    for array in arrays:
+COLUMNS = 4
+"""Of the table: an address and up to three lengths."""
+
+
+def table_of(arrays: Sequence[NDArray[Any]], dtypes: Sequence[np.dtype[Any]]) -> NDArray[np.int64]:
+    """Address and shape of each array, one a row. The arrays must outlive the table and stay in place.
+
+    :param dtypes: what the kernel takes each row for.
+    :raises ValueError: an array that the kernel would misread.
+    """
+    table = np.zeros((len(arrays), COLUMNS), np.int64)
+    for row, array, dtype in zip(table, arrays, dtypes, strict=True):
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise ValueError(f"packed arrays must be C-contiguous and writeable, got {array.flags}")
-    return np.array([n for a in arrays for n in (a.ctypes.data, *a.shape)], dtype=np.int64)
-
-
-def packed(
-    kernel: Callable[..., int], arrays: Sequence[NDArray[Any]]
-) -> tuple[Callable[..., int], tuple[Any, ...]]:
-    """*kernel*, and the arguments that stand for its last ones, which are *arrays*.
-
-    ``kernel(a, b, c, d, actions, *arrays)`` becomes ``function(a, b, c, d, actions, *rest)``.
-    """
-    if JIT_DISABLED:
-        return kernel, tuple(arrays)
-    return _wrapper(kernel, tuple((a.dtype, a.ndim) for a in arrays)), (table_of(arrays),)
-
-
-@lru_cache(maxsize=8)
-def _wrapper(kernel: Callable[..., int], kinds: tuple[tuple[np.dtype[Any], int], ...]) -> Callable[..., int]:
-    """A compiled function that reads its arrays from a table, written for their dtypes and dimensions."""
-    names: dict[str, Any] = {"array_at": array_at, "kernel": kernel, "__name__": __name__}
-    arrays, at = [], 0
-    for i, (dtype, ndim) in enumerate(kinds):
-        names[f"dtype_{i}"] = dtype
-        shape = ", ".join(f"table[{at + 1 + k}]" for k in range(ndim))
-        arrays.append(f"array_at(table[{at}], ({shape},), dtype_{i})")
-        at += 1 + ndim
-    # numba's cache tells functions apart by name, bytecode and argument types: dtypes must show in the name.
-    kind = hashlib.sha256(repr([(dtype.descr, ndim) for dtype, ndim in kinds]).encode()).hexdigest()[:12]
-    name = f"packed_{kernel.__name__}_{kind}"
-    source = (
-        f"def {name}(lo, hi, scratch, mode, actions, table):\n"
-        f"    return kernel(lo, hi, scratch, mode, actions, {', '.join(arrays)})\n"
-    )
-    exec(compile(source, __file__, "exec"), names)
-    return entry(names[name])
+        if array.dtype != dtype or array.ndim >= COLUMNS:
+            raise ValueError(f"packed array {array.dtype} of {array.ndim} dimensions; the kernel takes {dtype}")
+        row[0] = array.ctypes.data
+        row[1 : 1 + array.ndim] = array.shape
+    return table

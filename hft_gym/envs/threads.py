@@ -1,87 +1,105 @@
 """Worker threads for the batch: each runs the compiled step, which holds no GIL, over its own range of environments.
 
-Plain threads instead of numba's ``prange``: one compiled kernel serves both, nothing breaks after a fork, and no
-pool spins.
+Plain threads instead of numba's ``prange``: one compiled kernel serves both and nothing breaks after a fork. A step
+takes some 100 us, and waking a thread through Python's locks 40 us; so a worker that has done its part keeps looking
+for the next order for a moment, in compiled code and without the GIL, before it goes to sleep.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+import time
 from itertools import pairwise
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hft_gym._jit import JIT_DISABLED
+from hft_gym.envs.kernel import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERVE, STOP, STOPPED, run_batch
+
+SPINS = 1 if JIT_DISABLED else 100_000
+"""Looks at a flag before a thread gives up: some 50 us."""
 
 
 class Workers:
-    """``threads - 1`` sleeping threads; the caller's own is the first worker. :meth:`stop` ends them."""
+    """``threads - 1`` threads; the caller's own is the first worker. :meth:`stop` ends them.
 
-    def __init__(self, threads: int, num_envs: int) -> None:
+    :param table: the kernel's arrays (:func:`hft_gym.envs.packed.table_of`).
+    """
+
+    def __init__(self, threads: int, num_envs: int, table: NDArray[np.int64]) -> None:
         bounds = [num_envs * i // threads for i in range(threads + 1)]
         self._ranges = list(pairwise(bounds))
+        self._table = table
+        self._actions = np.zeros((num_envs, 3), np.int64)
         self._pid = -1
-        self._job: tuple[Any, ...] = ()
-        self._results: list[int | BaseException] = []
 
     def _start(self) -> None:
+        # Compile or load here: an error must not come up in a thread.
+        alone = np.zeros(0, np.int64)
+        run_batch(0, 0, 0, 0, self._actions, self._table, alone, SPINS)
         # After a fork the threads are gone but this object is not: start them anew in the child.
         self._pid = os.getpid()
-        self._results = [-1] * len(self._ranges)
-        self._go = [threading.Lock() for _ in self._ranges[1:]]
-        self._done = [threading.Lock() for _ in self._ranges[1:]]
-        for i, (go, done) in enumerate(zip(self._go, self._done, strict=True)):
-            go.acquire()
-            done.acquire()
-            threading.Thread(target=self._work, args=(i + 1, go, done), daemon=True, name=f"hft_gym-{i + 1}").start()
+        self._control = np.zeros(len(self._ranges) * LINE, np.int64)
+        self._orders = 0
+        self._asleep = [False] * len(self._ranges)
+        self._wake = [threading.Event() for _ in self._ranges]
+        for i in range(1, len(self._ranges)):
+            arguments = (i, self._control)
+            threading.Thread(target=self._work, args=arguments, daemon=True, name=f"hft_gym-{i}").start()
 
-    def _work(self, i: int, go: threading.Lock, done: threading.Lock) -> None:
+    def _work(self, i: int, control: NDArray[np.int64]) -> None:
+        wake = self._wake[i]
         while True:
-            go.acquire()
-            if not self._job:
+            # Whoever gives an order counts it first and looks for sleepers then, both under the GIL: none is
+            # slept through.
+            wake.clear()
+            self._asleep[i] = True
+            if self._orders == control[i * LINE + 1] >> MODE_BITS:
+                wake.wait()
+            self._asleep[i] = False
+            if run_batch(*self._ranges[i], i, SERVE, self._actions, self._table, control, SPINS) == STOPPED:
                 return
-            function, mode, actions, rest = self._job
-            try:
-                self._results[i] = function(*self._ranges[i], i, mode, actions, *rest)
-            except BaseException as error:  # handed to the caller, which raises it
-                self._results[i] = error
-            self._job_finished(done)
 
-    def _wait(self) -> None:
-        # Whatever happens here, nobody may go on while a worker still writes: an interrupt waits until all are done.
-        interrupt: KeyboardInterrupt | None = None
-        waiting = list(self._done)
-        while waiting:
-            try:
-                waiting[-1].acquire()
-                waiting.pop()
-            except KeyboardInterrupt as error:
-                interrupt = error
-        if interrupt is not None:
-            raise interrupt
+    def _give(self, mode: int) -> None:
+        """Count the order that is about to be published and wake who sleeps."""
+        self._orders = int(self._control[CURRENT] >> MODE_BITS) + 1
+        for asleep, wake in zip(self._asleep, self._wake, strict=True):
+            if asleep:
+                wake.set()
+        if mode == STOP:
+            self._control[CURRENT] = self._orders << MODE_BITS | STOP
 
     def stop(self) -> None:
         """End the threads; a later :meth:`run` starts new ones."""
         if self._pid == os.getpid():
-            self._pid, self._job = -1, ()
-            for go in self._go:
-                go.release()
+            self._pid = -1
+            self._give(STOP)
 
-    @staticmethod
-    def _job_finished(done: threading.Lock) -> None:
-        done.release()
-
-    def run(self, function: Callable[..., int], mode: int, actions: Any, rest: tuple[Any, ...]) -> int:
-        """Run *function* over all ranges and return its first result that is not negative, else -1."""
+    def run(self, mode: int, actions: NDArray[np.int64]) -> int:
+        """Run :func:`~hft_gym.envs.kernel.run_range` over all ranges and return its first result that is not negative,
+        else -1."""
         if self._pid != os.getpid():
             self._start()
-        self._job = (function, mode, actions, rest)
-        for go in self._go:
-            go.release()
+        np.copyto(self._actions, actions)
+        # Whatever happens here, nobody may go on while a worker still writes: an interrupt waits until all are done.
+        interrupt: KeyboardInterrupt | None = None
+        result = NOT_YET
         try:
-            self._results[0] = function(*self._ranges[0], 0, mode, actions, *rest)
-        finally:
-            self._wait()
-        for result in self._results:
-            if isinstance(result, BaseException):
-                raise result
-        return max(r for r in self._results if isinstance(r, int))
+            self._give(mode)
+            result = self._lead(mode)
+        except KeyboardInterrupt as error:
+            interrupt = error
+        while result == NOT_YET:
+            try:
+                time.sleep(0)  # on a busy machine the others need this processor
+                result = self._lead(COLLECT)
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+        return result
+
+    def _lead(self, mode: int) -> int:
+        return run_batch(*self._ranges[0], 0, mode, self._actions, self._table, self._control, SPINS)

@@ -280,6 +280,19 @@ def touch_moved(ex: Exchange) -> bool:
 
 
 @inlined
+def earliest_rare(ex: Exchange) -> int:
+    """Time of the next event that is neither a limit order nor a market order nor a cancellation of the flow [ns].
+
+    Only such an event changes it, but for a reactive flow.
+    """
+    due = ex.flow_state["due"]
+    earliest = ex.state["next_arrival"]
+    for k in range(CANCELLATION + 1, MECHANISMS):
+        earliest = min(earliest, due[U(k)])
+    return earliest
+
+
+@inlined
 def advance(ex: Exchange, until: int, stop: int) -> int:
     """Process every event up to and including time *until* [ns], or to the first whose kind is in *stop*.
 
@@ -294,16 +307,20 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
     if watch:
         touch_moved(ex)
     state["events"] = stop & EVENT_ANY
+    rare = earliest_rare(ex)
     while True:
+        # The cancellation clock comes last because it is known last: nearly every event sets it anew.
         kind = LIMIT
         now = due[LIMIT]
-        for k in range(1, MECHANISMS):
-            if due[k] < now:
-                now = due[k]
-                kind = k
-        if state["next_arrival"] < now:
-            now = state["next_arrival"]
+        if due[MARKET] < now:
+            now = due[MARKET]
+            kind = MARKET
+        if rare < now:
+            now = rare
             kind = ARRIVAL
+        if due[CANCELLATION] < now:
+            now = due[CANCELLATION]
+            kind = CANCELLATION
         if now > until:
             state["time"] = max(state["time"], until)
             break
@@ -311,6 +328,10 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
         state["time"] = now
         n_before = flow_state["n_live"]
         side, price, quantity, tif, taker, o, handle, place = 0, 0, 0, IOC, 0, -1, -1, -1
+        if kind == ARRIVAL:
+            for k in range(ARRIVAL - 1, CANCELLATION, -1):
+                if due[U(k)] <= rare:
+                    kind = k
         if reactive and (kind <= CANCELLATION or kind == EXTRA):
             side, price, quantity, tif, place = due_event(ex, kind, now)
         elif kind == LIMIT:
@@ -349,6 +370,8 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             settle(ex, kind, now)
         elif flow_state["n_live"] != n_before or kind == CANCELLATION:
             restart_cancel_clock(flow_state, flow, now, n_before)
+        if reactive or kind > CANCELLATION:
+            rare = earliest_rare(ex)
         if log:
             log_mids(ex, False)
         if watch and touch_moved(ex):

@@ -5,17 +5,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hft_gym._jit import JIT_DISABLED, entry
-from hft_gym.envs.packed import packed, table_of
+from hft_gym._jit import entry
+from hft_gym.envs.packed import array_at, table_of
 
 RECORD = np.dtype([("a", "i8"), ("b", "f4"), ("c", "u1", (3,))])
+F64, F32, U8 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.uint8)
+DTYPES = (F64, F32, U8, RECORD)
 
 
 @entry
-def scribble(lo: int, hi: int, scratch: int, mode: int, actions: Any, x: Any, y: Any, z: Any, r: Any) -> int:
+def scribble(t: Any) -> None:
     """Write something that depends on every index into every array."""
+    x = array_at(t[0, 0], (t[0, 1],), F64)
+    y = array_at(t[1, 0], (t[1, 1], t[1, 2]), F32)
+    z = array_at(t[2, 0], (t[2, 1], t[2, 2], t[2, 3]), U8)
+    r = array_at(t[3, 0], (t[3, 1], t[3, 2]), RECORD)
     for i in range(x.shape[0]):
-        x[i] += lo + i
+        x[i] += i + 1
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
             y[i, j] += 10 * i + j
@@ -27,42 +33,35 @@ def scribble(lo: int, hi: int, scratch: int, mode: int, actions: Any, x: Any, y:
         for j in range(r.shape[1]):
             r[i, j]["a"] += 10 * i + j
             r[i, j]["c"][2] += j
-    return int(actions[0, 0]) + hi + scratch + mode
 
 
-def arrays() -> list[np.ndarray]:
-    return [
-        np.zeros(5),
-        np.zeros((2, 3), np.float32),
-        np.zeros((2, 3, 4), np.uint8),
-        np.zeros((3, 2), RECORD),
-    ]
+def test_a_kernel_writes_through_the_table_where_it_should() -> None:
+    x, y, z, r = np.zeros(5), np.zeros((2, 3), np.float32), np.zeros((2, 3, 4), np.uint8), np.zeros((3, 2), RECORD)
+    table = table_of([x, y, z, r], DTYPES)
+    for _ in range(2):
+        scribble(table)
+    np.testing.assert_array_equal(x, 2 * np.arange(1, 6))
+    np.testing.assert_array_equal(y, 2 * np.add.outer(10 * np.arange(2), np.arange(3)))
+    np.testing.assert_array_equal(z[1], 2 * (100 + np.add.outer(10 * np.arange(3), np.arange(4))))
+    np.testing.assert_array_equal(r["a"], 2 * np.add.outer(10 * np.arange(3), np.arange(2)))
+    np.testing.assert_array_equal(r["c"][..., 2], [[0, 2]] * 3)
+    assert not r["b"].any() and not r["c"][..., :2].any()
 
 
-def test_the_packed_call_does_what_the_plain_one_does() -> None:
-    plain, other = arrays(), arrays()
-    function, rest = packed(scribble, other)
-    assert JIT_DISABLED or len(rest) == 1
-    actions = np.array([[7, 0, 0]])
-    for _ in range(3):
-        assert scribble(1, 2, 3, 4, actions, *plain) == function(1, 2, 3, 4, actions, *rest) == 16
-    for a, b in zip(plain, other, strict=True):
-        np.testing.assert_array_equal(a, b)
-        assert np.any(a.view(np.uint8))
+def test_an_empty_array_has_a_place_in_the_table() -> None:
+    x = np.zeros(0)
+    scribble(
+        table_of([x, np.zeros((0, 3), np.float32), np.zeros((2, 0, 4), np.uint8), np.zeros((0, 0), RECORD)], DTYPES)
+    )
 
 
-def test_arrays_that_cannot_be_described_are_refused() -> None:
-    for bad in (np.zeros((4, 4))[:, ::2], np.broadcast_to(np.zeros(1), (3,))):
-        with pytest.raises(ValueError, match="C-contiguous and writeable"):
-            table_of([bad])
+@pytest.mark.parametrize("bad", [np.zeros((4, 4))[:, ::2], np.broadcast_to(np.zeros(1), (3,))])
+def test_arrays_that_cannot_be_described_are_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match="C-contiguous and writeable"):
+        table_of([bad], (F64,))
 
 
-def test_arrays_of_other_kinds_get_code_of_their_own() -> None:
-    """Functions of one name, bytecode and argument types must not be taken for each other by the cache."""
-    if JIT_DISABLED:
-        pytest.skip("needs the compiler")
-    doubles = packed(scribble, arrays())[0]
-    floats = packed(scribble, [np.zeros(5, np.float32), *arrays()[1:]])[0]
-    assert doubles is packed(scribble, arrays())[0]
-    assert doubles is not floats
-    assert doubles.__name__ != floats.__name__
+@pytest.mark.parametrize("bad", [np.zeros(3, np.float32), np.zeros((1, 1, 1, 1))])
+def test_arrays_that_the_kernel_would_misread_are_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match="the kernel takes float64"):
+        table_of([bad], (F64,))
