@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from itertools import pairwise
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Workers:
         self._control = np.zeros(len(self._ranges) * LINE, np.int64)
         self._orders = 0
         self._asleep = [False] * len(self._ranges)
-        self._wake = [threading.Event() for _ in self._ranges]
+        self._wake: list[SimpleQueue[None]] = [SimpleQueue() for _ in self._ranges]
         for i in range(1, len(self._ranges)):
             arguments = (i, self._control)
             threading.Thread(target=self._work, args=arguments, daemon=True, name=f"hft_gym-{i}").start()
@@ -53,11 +54,10 @@ class Workers:
         wake = self._wake[i]
         while True:
             # Whoever gives an order counts it first and looks for sleepers then, both under the GIL: none is
-            # slept through.
-            wake.clear()
+            # slept through. A call that came too late wakes the next sleep for nothing.
             self._asleep[i] = True
             if self._orders == control[i * LINE + 1] >> MODE_BITS:
-                wake.wait()
+                wake.get()
             self._asleep[i] = False
             if run_batch(*self._ranges[i], i, SERVE, self._actions, self._table, control, SPINS) == STOPPED:
                 return
@@ -67,7 +67,7 @@ class Workers:
         self._orders = int(self._control[CURRENT] >> MODE_BITS) + 1
         for asleep, wake in zip(self._asleep, self._wake, strict=True):
             if asleep:
-                wake.set()
+                wake.put(None)  # in C: a signal cannot break it off halfway, as it can an Event
         if mode == STOP:
             self._control[CURRENT] = self._orders << MODE_BITS | STOP
 

@@ -72,28 +72,31 @@ def test_threads_end_with_their_environments() -> None:
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
 def test_an_interrupt_leaves_no_half_step() -> None:
     alone, several = core(1), core(2)
-    caught = 0
+    caught, armed = 0, False
 
     def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
+        if armed:
+            raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
         for step in range(200):
             before = several.env["step"].copy()
-            signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + step))
             try:
+                armed = True
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + step))
                 several.step(orders(step), 1)
+                armed = False
             except KeyboardInterrupt:
                 caught += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            armed = False
             moved = several.env["step"] != before
             assert moved.all() or not moved.any()
             if moved.all():
                 alone.step(orders(step), 1)
             np.testing.assert_array_equal(several.obs, alone.obs)
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert caught > 0
 
