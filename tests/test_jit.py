@@ -127,7 +127,7 @@ def test_a_new_a_renamed_and_a_missing_file_change_it_too(package):
     seen.append(stamp(package))
     new.rename(new.with_name("newer.py"))
     seen.append(stamp(package))
-    (package / "hft_gym" / "flow" / "presets.py").unlink()
+    (package / "hft_gym" / "flow" / "poisson.py").unlink()
     seen.append(stamp(package))
     assert len(set(seen)) == 4
     (package / "hft_gym" / "cli.py").write_text("# no kernel")
@@ -291,3 +291,20 @@ def test_a_damaged_cache_is_compiled_anew(pristine, tmp_path, suffix, damage):
     assert "unreadable" in found["stderr"] or found["hits"] == 0
     repaired = probe(pristine, cache)
     assert (repaired["count"], repaired["hits"]) == (0, 1)
+
+
+def test_a_helper_is_lowered_and_no_more():
+    """numba's own library would have been optimised and turned into machine code; ours is only linked."""
+    if _jit.JIT_DISABLED:
+        pytest.skip("needs the compiler")
+    from numba.core.codegen import JITCodeLibrary
+
+    from hft_gym._compiler import HelperLibrary
+
+    helper = _jit.kernel(lambda x: x + 1)
+    caller = _jit.entry(lambda x: helper(x) * 2)
+    assert caller(20) == 42
+    (lowered,) = helper.overloads.values()
+    (compiled,) = caller.overloads.values()
+    assert type(lowered.library) is HelperLibrary
+    assert type(compiled.library) is JITCodeLibrary
