@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from itertools import pairwise
 from queue import SimpleQueue
 
@@ -20,7 +19,9 @@ from hft_gym._jit import JIT_DISABLED
 from hft_gym.envs.kernel import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERVE, STOP, STOPPED, run_batch
 
 SPINS = 1 if JIT_DISABLED else 100_000
-"""Looks at a flag before a thread gives up: some 50 us."""
+"""Looks at a flag before a thread gives up and sleeps: some 50 us."""
+CALM = 256
+"""Steps without a second look after a wait in vain: on a busy machine, looking takes the time that others need."""
 
 
 class Workers:
@@ -44,6 +45,9 @@ class Workers:
         self._pid = os.getpid()
         self._control = np.zeros(len(self._ranges) * LINE, np.int64)
         self._orders = 0
+        self._calm = 0  # steps still to be waited for asleep
+        self._waiting = False
+        self._done: SimpleQueue[None] = SimpleQueue()
         self._asleep = [False] * len(self._ranges)
         self._wake: list[SimpleQueue[None]] = [SimpleQueue() for _ in self._ranges]
         for i in range(1, len(self._ranges)):
@@ -59,8 +63,11 @@ class Workers:
             if self._orders == control[i * LINE + 1] >> MODE_BITS:
                 wake.get()
             self._asleep[i] = False
-            if run_batch(*self._ranges[i], i, SERVE, self._actions, self._table, control, SPINS) == STOPPED:
+            spins = 1 if self._calm else SPINS
+            if run_batch(*self._ranges[i], i, SERVE, self._actions, self._table, control, spins) == STOPPED:
                 return
+            if self._waiting:
+                self._done.put(None)
 
     def _give(self, mode: int) -> None:
         """Count the order that is about to be published and wake who sleeps."""
@@ -88,18 +95,26 @@ class Workers:
         result = NOT_YET
         try:
             self._give(mode)
-            result = self._lead(mode)
+            result = self._lead(mode, 1 if self._calm else SPINS)
         except KeyboardInterrupt as error:
             interrupt = error
         while result == NOT_YET:
             try:
-                time.sleep(0)  # on a busy machine the others need this processor
-                result = self._lead(COLLECT)
+                # Announced first: whoever is not done at the next look will see that somebody sleeps for it.
+                self._waiting = True
+                result = self._lead(COLLECT, 1)
+                if result == NOT_YET:
+                    self._done.get()
             except KeyboardInterrupt as error:
                 interrupt = error
+        if self._waiting and not self._calm:
+            self._calm = CALM
+        elif self._calm:
+            self._calm -= 1
+        self._waiting = False
         if interrupt is not None:
             raise interrupt
         return result
 
-    def _lead(self, mode: int) -> int:
-        return run_batch(*self._ranges[0], 0, mode, self._actions, self._table, self._control, SPINS)
+    def _lead(self, mode: int, spins: int) -> int:
+        return run_batch(*self._ranges[0], 0, mode, self._actions, self._table, self._control, spins)
