@@ -125,6 +125,9 @@ class ReplayFeed:
         min_price, max_price: of every operation on the visible book.
         start_ns, end_ns: the hours of the file.
         stats: what the historic run found.
+        lot_size: of one lot, in shares, contracts or coins.
+
+    Of full-depth sources ``book`` has the best level only, ``min_price`` and ``max_price`` are of the best prices.
 
     The arrays are read-only and shared by everything in the process that replays the same file.
     """
@@ -146,6 +149,7 @@ class ReplayFeed:
     start_ns: int
     end_ns: int
     stats: ReplayStats
+    lot_size: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -188,6 +192,52 @@ class ReplayFeed:
             feed = _cache.get(key)
             if feed is None:
                 feed = cls.from_day(read_lobster(message_path, tick_size), checkpoint_rows)
+                if len(_cache) >= _CACHE_SIZE:
+                    del _cache[next(iter(_cache))]
+                _cache[key] = feed
+        return feed
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | PathLike[str],
+        tick_size: float | None = None,
+        *,
+        symbol: str | None = None,
+        queue_model: str = "back",
+        lot_size: float | None = None,
+        checkpoint_rows: int = CHECKPOINT_ROWS,
+    ) -> ReplayFeed:
+        """Read any recorded file (docs/data.md) as a feed; the second call for the same file is free.
+
+        Args:
+            path: LOBSTER message file, ITCH, Databento MBO, Binance or Coinbase capture, or a converted Parquet file.
+            tick_size: in currency; None: found from the prices (LOBSTER: 0.01).
+            symbol: the instrument, if the file has several.
+            queue_model: where an order of yours stands in level-2 data (Binance, Coinbase): decreases of a level that
+                no trade explains come from the "back" of the queue (the cautious choice), the "front", or from all
+                of it ("proportional").
+            lot_size: of one lot; None: chosen from the sizes.
+            checkpoint_rows: rows between two checkpoints.
+
+        Raises:
+            ConfigError: an option that cannot be.
+            DataError: a file that cannot be read or replayed.
+        """
+        if checkpoint_rows < 1:
+            raise ConfigError(f"checkpoint_rows is {checkpoint_rows!r}; it must be at least 1")
+        name = Path(path).name.lower()
+        if ("message" in name or "orderbook" in name) and name.endswith((".csv", ".csv.gz")):
+            return cls.from_lobster(path, 0.01 if tick_size is None else tick_size, checkpoint_rows)
+        from hft_gym.data.recorded import build_feed  # Arrow and the readers: only where they are needed
+
+        resolved = Path(path).resolve()
+        stamp = (resolved.stat().st_mtime_ns, resolved.stat().st_size) if resolved.is_file() else ()
+        key = (str(resolved), stamp, tick_size, symbol, queue_model, lot_size, checkpoint_rows)
+        with _cache_lock:
+            feed = _cache.get(key)
+            if feed is None:
+                feed = build_feed(resolved, tick_size, symbol, queue_model, lot_size, checkpoint_rows)
                 if len(_cache) >= _CACHE_SIZE:
                     del _cache[next(iter(_cache))]
                 _cache[key] = feed

@@ -36,6 +36,10 @@ class ReplayConfig:
     end: str | float | None = setting(None, doc="end of the window; None: the file's")
     split: Literal["all", "train", "held-out"] = setting("all", doc="which part of the window")
     train_share: float = setting(2.0 / 3.0, above=0.0, below=1.0, doc="share of the window that is for training")
+    symbol: str | None = setting(None, doc="the instrument, if the file has several")
+    queue_model: Literal["back", "front", "proportional"] = setting(
+        "back", doc="of level-2 files: which part of a queue unexplained decreases come from"
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -46,7 +50,7 @@ class EnvConfig:
     """Everything about ``HFTMarket-v0`` that can be chosen; JSON-able through :func:`hft_gym.config.to_dict`."""
 
     market: MarketConfig = setting(factory=MarketConfig, doc="the market")
-    feed: str | None = setting(None, doc="LOBSTER message file to replay instead of simulating the flow")
+    feed: str | None = setting(None, doc="recorded file to replay instead of simulating the flow (docs/data.md)")
     replay: ReplayConfig = setting(factory=ReplayConfig, doc="part of the recorded day")
     episode_steps: int = setting(1000, low=1, high=10**9, doc="decisions an episode")
     clock: Literal["time", "event"] = setting("time", doc="decide every step_ns, or at the next event")

@@ -63,7 +63,10 @@ class EnvCore:
         self.feed: ReplayFeed | None = None
         replay, handles = no_replay(), 0
         if config.feed is not None:
-            self.feed = ReplayFeed.from_lobster(config.feed, config.market.tick_size)
+            part = config.replay
+            self.feed = ReplayFeed.from_file(
+                config.feed, config.market.tick_size, symbol=part.symbol, queue_model=part.queue_model
+            )
             replay = (*self.feed.kernel_arrays(), np.array([self.feed.checkpoint_rows], np.int64))
             handles = self.feed.max_handles
         columns = 4 * config.levels + N_OWN_COLUMNS

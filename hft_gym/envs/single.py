@@ -174,11 +174,13 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``market.max_orders`` | 1_024 | resting orders the book can hold |
     | ``market.participants`` | 1 | participants beside the anonymous flow |
     | ``market.max_own_orders`` | 16 | working orders of one participant |
-    | ``feed`` | None | LOBSTER message file to replay instead of simulating the flow |
+    | ``feed`` | None | recorded file to replay instead of simulating the flow (docs/data.md) |
     | ``replay.start`` | None | start of the window, "HH:MM" or seconds since midnight; None: the file's |
     | ``replay.end`` | None | end of the window; None: the file's |
     | ``replay.split`` | all | which part of the window |
     | ``replay.train_share`` | 0.666667 | share of the window that is for training |
+    | ``replay.symbol`` | None | the instrument, if the file has several |
+    | ``replay.queue_model`` | back | of level-2 files: which part of a queue unexplained decreases come from |
     | ``episode_steps`` | 1_000 | decisions an episode |
     | ``clock`` | time | decide every step_ns, or at the next event |
     | ``step_ns`` | 100_000_000 | time between decisions; the time-out of the event clock [ns] |

@@ -200,4 +200,4 @@ def as_feed(feed: ReplayFeed | str | PathLike[str] | None, config: MarketConfig)
     """A recorded day, read from its files where a path is given."""
     if feed is None or isinstance(feed, ReplayFeed):
         return feed
-    return ReplayFeed.from_lobster(feed, config.tick_size)
+    return ReplayFeed.from_file(feed, config.tick_size)

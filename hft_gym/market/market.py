@@ -52,7 +52,7 @@ class Market(MarketState):
     Args:
         config: a `MarketConfig`, the same as nested mappings, or the name of a flow preset; None: defaults.
         seed: 0 to 2**64 - 1. An environment's episode with this key runs through the same market.
-        feed: replay this recorded day (a `ReplayFeed`, or the path of a LOBSTER message file) instead of
+        feed: replay this recorded day (a `ReplayFeed`, or the path of a recorded file) instead of
             simulating a flow.
         start: when in the recorded day to open [ns since midnight]; None: at its first row.
         log_capacity: how many fills, ended orders and mid changes each log holds between two drains; 0: no

@@ -1,0 +1,88 @@
+"""Which reader a file needs: by its first bytes, not its name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hft_gym.data.archive import ArchiveSource
+from hft_gym.data.captures import BinanceSource, CoinbaseFullSource, CoinbaseSource
+from hft_gym.data.dbn import DbnCsvSource, DbnSource
+from hft_gym.data.issues import IssueLog
+from hft_gym.data.itch import ITCH_MESSAGES, ItchSource
+from hft_gym.data.lobster_stream import LobsterSource
+from hft_gym.data.sources import ByteBlocks, Source
+from hft_gym.errors import ConfigError, DataError
+
+__all__ = ["FORMATS", "detect", "open_source"]
+
+FORMATS: dict[str, tuple[type[Source], str]] = {
+    "lobster": (LobsterSource, "LOBSTER message file, with its orderbook file beside it (CSV)"),
+    "itch": (ItchSource, "NASDAQ TotalView-ITCH 5.0 (binary)"),
+    "dbn": (DbnSource, "Databento MBO (DBN)"),
+    "dbn-csv": (DbnCsvSource, "Databento MBO (CSV)"),
+    "binance": (BinanceSource, "Binance capture: depth, bookTicker, trade (a time stamp and JSON a line)"),
+    "coinbase": (CoinbaseSource, "Coinbase Advanced Trade capture: l2_data, market_trades, ticker (cryptofeed JSON lines)"),
+    "coinbase-full": (CoinbaseFullSource, "Coinbase full channel, every order (JSON lines)"),
+    "archive": (ArchiveSource, "a Parquet file that `hft-gym data convert` made"),
+}
+"""Name -> (reader, what it reads). All but the archive may be compressed by gzip or zstd."""
+
+_LOBSTER = re.compile(rb"^\d+(\.\d*)?(,-?\d+){4},-?1\s")
+_BINANCE = re.compile(rb"^\d{16,20} \{")
+
+
+def detect(path: Path) -> str:
+    """The name of a file's format.
+
+    Raises:
+        DataError: no such file, or a format that is not known.
+    """
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*"))[:200] if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, near, n=3, cutoff=0.6)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        raise DataError(f"there is no such file{hint}", path, value=str(path))
+    with path.open("rb") as file:
+        if file.read(4) == b"PAR1":
+            return "archive"
+    blocks = ByteBlocks(path, 1 << 16)
+    head = next(iter(blocks), b"")
+    blocks.close()
+    line = head.lstrip()[:2000].split(b"\n")[0] + b"\n"
+    if head[:3] == b"DBN":
+        return "dbn"
+    if b"ts_event" in line and b"action" in line and b"order_id" in line and b"bid_px" not in line:
+        return "dbn-csv"
+    if len(head) > 3 and ITCH_MESSAGES.get(chr(head[2])) is not None:
+        if int.from_bytes(head[:2], "big") == ITCH_MESSAGES[chr(head[2])].itemsize:
+            return "itch"
+    if _LOBSTER.match(line) or ("message" in path.name.lower() and line.count(b",") == 5):
+        return "lobster"
+    if _BINANCE.match(line):
+        return "binance"
+    if line.startswith(b"{") and b'"t"' in line[:40]:
+        return "coinbase"
+    if line.startswith(b"{") and b'"product_id"' in line:
+        return "coinbase-full"
+    shown = ", ".join(f"{name}: {what}" for name, (_, what) in FORMATS.items())
+    raise DataError(f"is in no format that is known here ({shown}); name it with --format if it is", path)
+
+
+def open_source(
+    path: Path, log: IssueLog, symbols: Sequence[str] = (), format: str | None = None
+) -> Source:
+    """The reader of a file.
+
+    Raises:
+        ConfigError: no such format, or no such symbol.
+        DataError: the file cannot be read.
+    """
+    name = format or detect(path)
+    if name not in FORMATS:
+        close = difflib.get_close_matches(name, FORMATS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"allowed are {', '.join(FORMATS)}"
+        raise ConfigError(f"format is {name!r}; {hint}")
+    return FORMATS[name][0](path, log, symbols)
