@@ -27,6 +27,10 @@ EXTRAS = {
     "plotly": "plot",
     "scipy": "calibrate",
     "lumina_lob": "bench-peers",
+    "pyarrow": "data",
+    "duckdb": "data",
+    "databento_dbn": "data",
+    "orjson": "data",
 }
 """Optional module -> the extra of hft_gym that installs it."""
 
@@ -87,6 +91,30 @@ COMMANDS = (
         "hft_gym.realism.command:main",
         "Compare a simulated market with real data: stylised facts, LOB-Bench scores, pictures.",
         "hft-gym realism --market default --against AMZN_2012-06-21_..._message_5.csv",
+    ),
+    Command(
+        "data convert",
+        "hft_gym.cli_data:convert",
+        "Convert recorded data (LOBSTER, ITCH, Databento, Binance, Coinbase) into one Parquet format.",
+        "hft-gym data convert DAY.itch --symbols AAPL -o aapl.parquet",
+    ),
+    Command(
+        "data inspect",
+        "hft_gym.cli_data:inspect",
+        "Show what a converted file holds, or run SQL over it.",
+        "hft-gym data inspect aapl.parquet",
+    ),
+    Command(
+        "data validate",
+        "hft_gym.cli_data:validate",
+        "Check recorded data: gaps, crossed books, unknown orders, truncation; with file, row and value.",
+        "hft-gym data validate DAY.itch --symbols AAPL",
+    ),
+    Command(
+        "data replay",
+        "hft_gym.cli_data:replay",
+        "Replay recorded data through the compiled book and measure how faithful it is.",
+        "hft-gym data replay aapl.parquet",
     ),
     Command(
         "bench",

@@ -65,6 +65,7 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     """What is compiled, and the functions that compile it."""
     from hft_gym.book.compiled import warm_up as warm_books
     from hft_gym.data.replay import warm_up as warm_replay
+    from hft_gym.data.warm import warm_up as warm_readers
     from hft_gym.envs.core import warm_cache
     from hft_gym.market.market import warm_up as warm_market
 
@@ -73,6 +74,7 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
         ("environments", warm_cache),
         ("market", warm_market),
         ("replay", warm_replay),
+        ("readers of recorded data", warm_readers),
     ]
 
 

@@ -1,7 +1,7 @@
 """Recorded markets as Parquet: one row a message, written in row groups, read the same way.
 
-Columns are the fields of FEED_DTYPE, ``source_row`` (the row of the original file) and, of LOBSTER pairs, ``book`` (the
-orderbook row: ask price, ask size, bid price, bid size of each level). The file's metadata holds the `FeedMeta` as JSON.
+Columns are the fields of FEED_DTYPE, ``source_row`` (the row of the original file) and, of LOBSTER pairs, ``book``
+(the orderbook row: ask price, ask size, bid price, bid size of each level). The metadata hold the `FeedMeta` as JSON.
 """
 
 from __future__ import annotations

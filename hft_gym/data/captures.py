@@ -1,4 +1,4 @@
-"""Captured feeds of crypto exchanges: Binance (depth, bookTicker, trades) and Coinbase (level 2, and the full channel).
+"""Captured feeds of exchanges, a JSON text a line, and Binance's (depth, bookTicker, trades).
 
 ``time`` is the recorder's clock, which orders the file; ``stamp`` the exchange's. Prices and sizes have eight decimals.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,8 +15,9 @@ import numpy as np
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, NO_SIDE, FeedFlag, FeedKind, FeedMeta
 from hft_gym.data.sources import Chunk, Source, empty_chunk, split_lines
+from hft_gym.errors import DataError
 
-__all__ = ["BinanceSource", "CoinbaseFullSource", "CoinbaseSource", "fixed"]
+__all__ = ["BinanceSource", "LineSource", "fixed"]
 
 DECIMALS = 8
 _LAST, _SNAPSHOT, _UNPRINTED = int(FeedFlag.LAST), int(FeedFlag.SNAPSHOT), int(FeedFlag.UNPRINTED)
@@ -46,14 +46,7 @@ def fixed(text: str) -> int:
     return value - tail if whole.startswith("-") else value + tail
 
 
-def iso_ns(text: str) -> int:
-    """An ISO time in UTC as ns since 1970, without the loss of a float."""
-    body, _, fraction = text.rstrip("Z").partition(".")
-    seconds = int(datetime.fromisoformat(body).replace(tzinfo=UTC).timestamp())
-    return seconds * 10**9 + int(fraction.ljust(9, "0")[:9] or "0")
-
-
-class _LineSource(Source):
+class LineSource(Source):
     """A capture of one JSON text a line."""
 
     depth: ClassVar[Literal["L2", "L3"]] = "L2"
@@ -95,6 +88,8 @@ class _LineSource(Source):
             try:
                 if line.strip():
                     self._line(line)
+            except DataError:  # a strict log refuses: not a line that cannot be read
+                raise
             except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
                 del self._out[before:], self._rows[before:]
                 shown = line[:120].decode(errors="replace")
@@ -117,9 +112,7 @@ class _LineSource(Source):
         self, kind: int, time: int, stamp: int, side: int, price: int, quantity: int, sequence: int, instrument: int,
         flags: int, order_id: int = 0, reference: int = 0,
     ) -> None:  # fmt: skip
-        self._out.append(
-            (time, stamp, order_id, reference, price, quantity, sequence, instrument, kind, side, flags)
-        )
+        self._out.append((time, stamp, order_id, reference, price, quantity, sequence, instrument, kind, side, flags))
         self._rows.append(self.row)
 
     def _levels(
@@ -154,7 +147,7 @@ class _LineSource(Source):
         pass
 
 
-class BinanceSource(_LineSource):
+class BinanceSource(LineSource):
     """``<local ns> <json>`` a line: combined streams of depth, bookTicker and trade (or aggTrade), and REST snapshots.
 
     A book is synchronised as Binance says: diffs are held back until a snapshot with ``lastUpdateId`` L; those that end
@@ -221,7 +214,9 @@ class BinanceSource(_LineSource):
 
     def _snapshot(self, message: dict[str, Any], time: int) -> None:
         """A REST snapshot: it names no symbol, so it belongs to the one book that waits (or to the only one)."""
-        waiting = [s for s in self._held if s not in self._update] or [s for s in self._numbers if s not in self._update]
+        waiting = [s for s in self._held if s not in self._update] or [
+            s for s in self._numbers if s not in self._update
+        ]
         symbol = str(message.get("symbol", "")) or (waiting[0] if waiting else "")
         if len(waiting) > 1 and "symbol" not in message:
             raise ValueError(f"the snapshot names no symbol and {len(waiting)} books wait for one")
@@ -250,7 +245,8 @@ class BinanceSource(_LineSource):
             if last < known if futures else last <= known:
                 self.dropped += 1
                 return
-            follows = first <= known if futures else first <= known + 1
+            # The protocol's rule, or (futures) the plain successor of the snapshot.
+            follows = (first <= known or int(data["pu"]) == known) if futures else first <= known + 1
             self._first[symbol] = False
         else:
             if last <= known:
@@ -284,148 +280,3 @@ class BinanceSource(_LineSource):
 def _sides(data: dict[str, Any], bids: str, asks: str) -> list[tuple[int, int, int]]:
     found = [(0, fixed(level[0]), fixed(level[1])) for level in data[bids]]
     return found + [(1, fixed(level[0]), fixed(level[1])) for level in data[asks]]
-
-
-class CoinbaseSource(_LineSource):
-    """Advanced Trade captures of cryptofeed: ``{"t": "recv", "conn", "ts", "data"}`` a line; channels l2_data,
-    market_trades (whose side is the maker's) and ticker. The connection's ``sequence_num`` must not have gaps.
-    """
-
-    format = "coinbase"
-    source = "coinbase"
-
-    def __init__(self, path: Path, log: IssueLog, symbols: Sequence[str] = ()) -> None:
-        super().__init__(path, log, symbols)
-        self._sequence: dict[str, int] = {}
-
-    def _line(self, line: bytes) -> None:
-        import orjson  # the extra "data"
-
-        outer = orjson.loads(line)
-        if outer["t"] != "recv":
-            return  # what the recorder said of itself: header, http, connect, send
-        time = round(outer["ts"] * 10**6) * 1000
-        message = orjson.loads(outer["data"])
-        number, connection = int(message["sequence_num"]), str(outer["conn"])
-        before = self._sequence.get(connection, number - 1)
-        if number != before + 1:
-            kind = "repeat" if number <= before else "gap"
-            text = f"sequence_num {number} of {connection} follows {before}"
-            self.log.add(kind, self.path, self.row, number, text)
-            if number <= before:
-                return
-        self._sequence[connection] = number
-        channel = message["channel"]
-        if channel not in ("l2_data", "market_trades", "ticker"):
-            return  # subscriptions, candles, heartbeats: nothing of the book or of trades
-        stamp = iso_ns(message["timestamp"])
-        for event in message["events"]:
-            if channel == "l2_data":
-                self._l2(event, time, stamp, number)
-            elif channel == "market_trades" and event["type"] == "update":
-                for trade in reversed(event["trades"]):  # the newest comes first
-                    instrument = self._instrument(trade["product_id"])
-                    if instrument >= 0:
-                        self._put(
-                            FeedKind.TRADE, time, iso_ns(trade["time"]), _maker(trade["side"]), fixed(trade["price"]),
-                            fixed(trade["size"]), 0, instrument, 0, reference=int(trade["trade_id"]),
-                        )  # fmt: skip
-            elif channel == "ticker":
-                for ticker in event["tickers"]:
-                    instrument = self._instrument(ticker["product_id"])
-                    for side, name in ((0, "bid"), (1, "ask")) if instrument >= 0 else ():
-                        quote = fixed(ticker[f"best_{name}"]), fixed(ticker[f"best_{name}_quantity"])
-                        self._put(FeedKind.QUOTE, time, stamp, side, *quote, number, instrument, 0)
-
-    def _l2(self, event: dict[str, Any], time: int, stamp: int, number: int) -> None:
-        instrument = self._instrument(event["product_id"])
-        if instrument < 0:
-            return
-        levels = [
-            (_L2_SIDE[u["side"]], fixed(u["price_level"]), fixed(u["new_quantity"])) for u in event["updates"]
-        ]
-        flags = 0
-        if event["type"] == "snapshot":
-            flags = _SNAPSHOT
-            self._put(FeedKind.CLEAR, time, stamp, NO_SIDE, 0, 0, number, instrument, flags)
-        self._levels(levels, time, stamp, number, instrument, flags)
-
-    def _books(self) -> Any:
-        return self._sequence
-
-    def _set_books(self, books: Any) -> None:
-        self._sequence = books
-
-
-_L2_SIDE = {"bid": 0, "offer": 1, "ask": 1}
-
-
-def _maker(side: str) -> int:
-    return {"BUY": 0, "SELL": 1, "buy": 0, "sell": 1}[side]
-
-
-class CoinbaseFullSource(_LineSource):
-    """The full channel of Coinbase Exchange (formerly GDAX), one JSON message a line: received, open, match, change, done.
-
-    Order ids are UUIDs; ``order_id`` is their last 63 bits. Sequence numbers of a product must not have gaps.
-    """
-
-    format = "coinbase-full"
-    source = "coinbase"
-    depth = "L3"
-
-    def __init__(self, path: Path, log: IssueLog, symbols: Sequence[str] = ()) -> None:
-        super().__init__(path, log, symbols)
-        self._sequence: dict[str, int] = {}
-
-    def _line(self, line: bytes) -> None:
-        import orjson  # the extra "data"
-
-        message = orjson.loads(line)
-        kind = message["type"]
-        if kind not in ("received", "open", "match", "change", "done", "activate", "last_match", "heartbeat", "ticker"):
-            if kind in ("subscriptions", "error"):
-                return
-            raise ValueError(f"type {kind!r} is none of the full channel")
-        product = str(message["product_id"])
-        instrument = self._instrument(product)
-        if instrument < 0 or kind in ("heartbeat", "ticker", "last_match", "activate"):
-            return
-        number = int(message["sequence"])
-        before = self._sequence.get(product, number - 1)
-        if number != before + 1:
-            what = "repeat" if number <= before else "gap"
-            self.log.add(what, self.path, self.row, number, f"sequence {number} of {product} follows {before}")
-            if number <= before:
-                return
-        self._sequence[product] = number
-        time = iso_ns(message["time"])
-        side = _maker(message["side"])
-
-        def put(what: int, order: str, price: str = "0", size: str = "0") -> None:
-            self._put(
-                what, time, 0, side, fixed(price), fixed(size), number, instrument, _LAST, order_id=uuid_number(order)
-            )
-
-        if kind == "open":
-            put(FeedKind.ADD, message["order_id"], message["price"], message["remaining_size"])
-        elif kind == "match":
-            put(FeedKind.EXECUTE, message["maker_order_id"], message["price"], message["size"])
-        elif kind == "change" and "new_size" in message:
-            put(FeedKind.MODIFY, message["order_id"], message.get("price") or "0", message["new_size"])
-        elif kind == "done" and message.get("reason") == "canceled":
-            put(FeedKind.DELETE, message["order_id"], message.get("price") or "0", "0")
-        else:
-            # received, and done by a fill: the matches have said it all.
-            self._put(FeedKind.ADMIN, time, 0, side, 0, 0, number, instrument, 0, reference=ord(kind[0]))
-
-    def _books(self) -> Any:
-        return self._sequence
-
-    def _set_books(self, books: Any) -> None:
-        self._sequence = books
-
-
-def uuid_number(text: str) -> int:
-    """The last 63 bits of a UUID."""
-    return int(text.replace("-", ""), 16) & (2**63 - 1)

@@ -113,7 +113,8 @@ def prepare(feed: ReplayFeed) -> tuple[NDArray[Any], ...]:
     levels = min(max(4_096, -(-2 * span // 64) * 64), ladder.MAX_LEVELS)
     arrays = ladder.allocate(1, levels, feed.max_handles + 1)
     live = np.zeros(feed.max_handles + 1, np.int64)
-    _load(*arrays, live, feed.checkpoint_before(0)[1])
+    head, node, order, words = arrays
+    _load(head, node, order, words, live, feed.checkpoint_before(0)[1].copy())
     return (*arrays, live)
 
 
@@ -122,7 +123,9 @@ def run(feed: ReplayFeed, state: tuple[NDArray[Any], ...]) -> NDArray[np.int64]:
     found = np.zeros(7, np.int64)
     found[_FIRST_WRONG] = -1
     arrays = feed.kernel_arrays()
-    _run(*state, arrays.ops, arrays.op_row_start, feed._book, found, 1)  # type: ignore[attr-defined]
+    head, node, order, words, live = state
+    truth = feed.book.copy()  # writable, as kernels are compiled for
+    _run(head, node, order, words, live, arrays.ops, arrays.op_row_start, truth, found, 1)
     return found
 
 

@@ -85,9 +85,7 @@ class Checker:
             )
             return chunk
         for instrument in new:
-            self.books[instrument] = BookFollower(
-                self.source.meta, self.log, self.source.path, tick_units=self.tick
-            )
+            self.books[instrument] = BookFollower(self.source.meta, self.log, self.source.path, tick_units=self.tick)
         if len(instruments) == 1:
             return self.books[instruments[0]](chunk)
         parts = [self.books[i](chunk.take(chunk.records["instrument"] == i)) for i in instruments]
@@ -232,11 +230,9 @@ def _finish(writer: ArchiveWriter, folder: Path, number: int) -> int:
     return number + 1
 
 
-def _save(
-    folder: Path, number: int, job: str, source: Source, log: IssueLog, checker: Checker, done: int
-) -> None:
+def _save(folder: Path, number: int, job: str, source: Source, log: IssueLog, checker: Checker, done: int) -> None:
     temporary = folder / "arrays.tmp.npz"
-    np.savez(temporary, **checker.state())
+    np.savez(temporary, allow_pickle=False, **checker.state())
     os.replace(temporary, folder / f"state-{number:05d}.npz")
     state = {
         "job": job,

@@ -16,7 +16,12 @@ __all__ = ["read_csv"]
 
 
 def read_csv(
-    lines: bytes, columns: Sequence[str], path: Path, row: int, log: IssueLog, types: dict[str, str],
+    lines: bytes,
+    columns: Sequence[str],
+    path: Path,
+    row: int,
+    log: IssueLog,
+    types: dict[str, str],
     nullable: Sequence[str] = (),
 ) -> tuple[Any, NDArray[np.int64]]:
     """Parse whole lines into an Arrow table; lines that cannot be read are logged and left out.

@@ -87,6 +87,12 @@ def to_feed(mbo: NDArray[Any]) -> NDArray[Any]:
         + ((flags & _F_BAD_TIME) != 0) * int(FeedFlag.BAD_TIME)
         + ((flags & _F_MAYBE_BAD) != 0) * int(FeedFlag.MAYBE_BAD)
     )
+    # Nasdaq's records of one message bear F_LAST each; the book changes with the last of them only.
+    said = (kinds == FeedKind.TRADE) | (kinds == FeedKind.FILL)
+    more = np.zeros(len(records), bool)
+    more[:-1] = (mbo["sequence"][1:] == mbo["sequence"][:-1]) & (mbo["instrument_id"][1:] == mbo["instrument_id"][:-1])
+    more[-1:] = kinds[-1:] == FeedKind.FILL
+    records["flags"][said & more] &= ~np.uint16(FeedFlag.LAST)
     return records
 
 
@@ -144,7 +150,11 @@ class _MboSource(Source):
 
     def state(self) -> dict[str, Any]:
         """See `Source.state`."""
-        return {**super().state(), "names": {str(k): v for k, v in self._names.items()}, "about": [self._date, self._auction]}
+        return {
+            **super().state(),
+            "names": {str(k): v for k, v in self._names.items()},
+            "about": [self._date, self._auction],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """See `Source.restore`."""
@@ -262,7 +272,9 @@ class DbnCsvSource(_MboSource):
         if last and not lines.endswith(b"\n"):
             end = lines.rfind(b"\n") + 1
             text = "the last line has no line break: it may have been cut off in its last number"
-            self.log.add("truncated", self.path, self.row + lines.count(b"\n"), lines[end:].decode(errors="replace"), text)
+            self.log.add(
+                "truncated", self.path, self.row + lines.count(b"\n"), lines[end:].decode(errors="replace"), text
+            )
             lines = lines[:end]
             if not lines:
                 return empty_chunk(), b""
@@ -355,5 +367,3 @@ def read_mbp10(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             values = values.astype(np.int64)
             levels[:, level, column] = np.where(values == _NO_PRICE, 0, values)
     return columns["sequence"].astype(np.int64), levels
-
-

@@ -66,9 +66,7 @@ class Screen:
         issues = np.zeros(1024, c.ISSUE)
         start = 0
         while start < len(records):
-            start, n = screen(
-                records, rows, keep, issues, start, self.times, self.prices, self.largest, self.lowest
-            )
+            start, n = screen(records, rows, keep, issues, start, self.times, self.prices, self.largest, self.lowest)
             report(issues[:n], self.log, self.file)
         chunk = chunk._replace(records=records)
         return chunk if keep.all() else chunk.take(keep)
@@ -211,7 +209,9 @@ class BookFollower:
             elif why == c.RELOT:
                 if self.meta.size_decimals == 0 or self.k[c.LOT] > 10**15:
                     value = int(records["quantity"][start])
-                    raise DataError(f"a level of {value} lots and more is more than a book holds", self.file, start, value)
+                    raise DataError(
+                        f"a level of {value} lots and more is more than a book holds", self.file, start, value
+                    )
                 self.k[c.LOT] *= 10
                 self._rebuild(len(self.f.order))
             elif why == c.CHECKPOINT:

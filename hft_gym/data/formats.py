@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hft_gym.data.archive import ArchiveSource
-from hft_gym.data.captures import BinanceSource, CoinbaseFullSource, CoinbaseSource
+from hft_gym.data.captures import BinanceSource
+from hft_gym.data.coinbase import CoinbaseFullSource, CoinbaseSource
 from hft_gym.data.dbn import DbnCsvSource, DbnSource
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.itch import ITCH_MESSAGES, ItchSource
@@ -24,7 +25,10 @@ FORMATS: dict[str, tuple[type[Source], str]] = {
     "dbn": (DbnSource, "Databento MBO (DBN)"),
     "dbn-csv": (DbnCsvSource, "Databento MBO (CSV)"),
     "binance": (BinanceSource, "Binance capture: depth, bookTicker, trade (a time stamp and JSON a line)"),
-    "coinbase": (CoinbaseSource, "Coinbase Advanced Trade capture: l2_data, market_trades, ticker (cryptofeed JSON lines)"),
+    "coinbase": (
+        CoinbaseSource,
+        "Coinbase Advanced Trade capture: l2_data, market_trades, ticker (cryptofeed JSON lines)",
+    ),
     "coinbase-full": (CoinbaseFullSource, "Coinbase full channel, every order (JSON lines)"),
     "archive": (ArchiveSource, "a Parquet file that `hft-gym data convert` made"),
 }
@@ -51,14 +55,16 @@ def detect(path: Path) -> str:
     blocks = ByteBlocks(path, 1 << 16)
     head = next(iter(blocks), b"")
     blocks.close()
+    if not head and blocks.cut:
+        raise DataError(f"{blocks.cut}: nothing of it can be read; fetch it again", path)
     line = head.lstrip()[:2000].split(b"\n")[0] + b"\n"
     if head[:3] == b"DBN":
         return "dbn"
     if b"ts_event" in line and b"action" in line and b"order_id" in line and b"bid_px" not in line:
         return "dbn-csv"
-    if len(head) > 3 and ITCH_MESSAGES.get(chr(head[2])) is not None:
-        if int.from_bytes(head[:2], "big") == ITCH_MESSAGES[chr(head[2])].itemsize:
-            return "itch"
+    layout = ITCH_MESSAGES.get(chr(head[2])) if len(head) > 3 else None
+    if layout is not None and int.from_bytes(head[:2], "big") == layout.itemsize:
+        return "itch"
     if _LOBSTER.match(line) or ("message" in path.name.lower() and line.count(b",") == 5):
         return "lobster"
     if _BINANCE.match(line):
@@ -71,9 +77,7 @@ def detect(path: Path) -> str:
     raise DataError(f"is in no format that is known here ({shown}); name it with --format if it is", path)
 
 
-def open_source(
-    path: Path, log: IssueLog, symbols: Sequence[str] = (), format: str | None = None
-) -> Source:
+def open_source(path: Path, log: IssueLog, symbols: Sequence[str] = (), format: str | None = None) -> Source:
     """The reader of a file.
 
     Raises:

@@ -21,7 +21,7 @@ RULES: dict[str, tuple[str, str]] = {
     "price": ("a price that is not positive", "the message is dropped"),
     "scale": ("a price off the tick, or ten times the trade before or more: wrong scale", "the message is dropped"),
     "side": ("a side that is neither bid nor ask", "the message is dropped"),
-    "unknown": ("an order id that is not resting", "the message is dropped"),
+    "unknown": ("an order id that is not resting", "the message is dropped; a modification becomes an add"),
     "duplicate": ("an order id that is already resting is added", "the older order is deleted first"),
     "excess": ("more is taken from an order than is left of it", "all that is left is taken"),
     "crossed": ("the book is crossed or locked in continuous trading", "the older orders that are crossed are deleted"),

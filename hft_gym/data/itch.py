@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, FeedKind, FeedMeta
@@ -99,7 +98,7 @@ _LAYOUTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ),
 }  # fmt: skip
 
-ITCH_MESSAGES = {code: np.dtype(_HEAD + fields) for code, (_, fields) in _LAYOUTS.items()}  # type: ignore[operator]
+ITCH_MESSAGES = {code: np.dtype(_HEAD + fields) for code, (_, fields) in _LAYOUTS.items()}
 """Type code -> its layout; ``itemsize`` is the message's length."""
 
 _DATE = re.compile(r"(?<!\d)(?:(\d{4})-?(\d{2})-?(\d{2})|(\d{2})(\d{2})(\d{4}))(?!\d)")

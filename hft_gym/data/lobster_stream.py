@@ -177,26 +177,24 @@ class LobsterSource(Source):
                 raise DataError(text, self._book.path, row, self._width)
         names = [f"c{i}" for i in range(self._width)]
         table, rows = read_csv(lines, names, self._book.path, row, self.log, dict.fromkeys(names, "int64"))
-        book = np.empty((len(rows), self._width), np.int64)
+        flat = np.empty((len(rows), self._width), np.int64)
         for i, name in enumerate(names):
-            book[:, i] = table[name].to_numpy()
-        book = book.reshape(len(rows), -1, 4)
+            flat[:, i] = table[name].to_numpy()
+        book: NDArray[np.int64] = flat.reshape(len(rows), -1, 4)
         for column in (0, 2):
             empty = np.abs(book[:, :, column]) == EMPTY_PRICE
             book[:, :, column][empty] = 0
         return self._sound(book, rows)
 
-    def _sound(
-        self, book: NDArray[np.int64], rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _sound(self, book: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Report rows that no book can show, and drop them with their messages."""
         assert self._book is not None
         ask, bid = book[:, :, 0], book[:, :, 2]
-        negative = (book < 0).any((1, 2))
+        negative = np.asarray((book < 0).any((1, 2)))
         crossed = (ask[:, 0] > 0) & (bid[:, 0] > 0) & (ask[:, 0] <= bid[:, 0])
         disorder = ((ask[:, 1:] > 0) & (ask[:, 1:] <= ask[:, :-1])).any(1)
         disorder |= ((bid[:, 1:] > 0) & (bid[:, 1:] >= bid[:, :-1])).any(1)
-        bad = negative | crossed | disorder
+        bad: NDArray[np.bool_] = negative | crossed | disorder
         for i in np.flatnonzero(bad).tolist():
             kind = "size" if negative[i] else "crossed" if crossed[i] else "row"
             text = {
@@ -218,8 +216,8 @@ class LobsterSource(Source):
         seconds = columns["time"]
         timed = (seconds >= 0) & (seconds < 86_400)
         for i in np.flatnonzero(good & ~timed).tolist():
-            value = float(seconds[i])
-            self.log.add("unreadable", self.path, int(rows[i]), value, f"time {value!r} is no second of a day")
+            second = float(seconds[i])
+            self.log.add("unreadable", self.path, int(rows[i]), second, f"time {second!r} is no second of a day")
         good &= timed
         records = np.zeros(len(rows), FEED_DTYPE)
         records["time"] = np.rint(np.where(timed, seconds, 0.0) * 1e9).astype(np.int64)

@@ -7,7 +7,6 @@ once to find where continuous trading begins and how much room the book needs, o
 
 from __future__ import annotations
 
-
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +147,7 @@ class _Survey:
         return self.meta.instrument(symbol)
 
 
-def _feed(
-    book: BookFollower, survey: _Survey, number: int, tick: int, lot: int, checkpoint_rows: int
-) -> ReplayFeed:
+def _feed(book: BookFollower, survey: _Survey, number: int, tick: int, lot: int, checkpoint_rows: int) -> ReplayFeed:
     meta = survey.meta
     if not book.times or not sum(len(t) for t in book.times):
         raise DataError("has no event after continuous trading begins: nothing to replay", survey.path)
@@ -179,7 +176,7 @@ def _feed(
         checkpoint_rows=checkpoint_rows,
         checkpoint_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         checkpoint_orders=np.concatenate(book.checkpoints),
-        max_handles=int(max(book.k[c.MAX_HANDLES], max((int(o["handle"].max()) + 1 for o in book.checkpoints if len(o)), default=1))),
+        max_handles=max(int(book.k[c.MAX_HANDLES]), *(int(o["handle"].max(initial=0)) + 1 for o in book.checkpoints)),
         min_price=survey.low // tick,
         max_price=survey.high // tick,
         start_ns=int(times[0]),
@@ -206,7 +203,9 @@ def _from_lobster_archive(source: ArchiveSource, tick_size: float, checkpoint_ro
     if off.any():
         row = int(np.argmax(off))
         value = int(records["price"][row])
-        raise DataError(f"the price {value} is not on the tick of {units} units. Check tick_size", source.path, row, value)
+        raise DataError(
+            f"the price {value} is not on the tick of {units} units. Check tick_size", source.path, row, value
+        )
     book = book.copy()
     book[:, :, 0::2] //= units
     messages = _lobster_messages(records)
@@ -228,5 +227,3 @@ def _lobster_messages(records: NDArray[Any]) -> NDArray[Any]:
     messages["quantity"][halts] = 0
     messages["side"][halts] = 0
     return messages
-
-

@@ -77,7 +77,7 @@ def screen(
         elif (kind == _ADD or kind == _LEVEL or kind == _QUOTE) and r["side"] > 1:
             bad = c.ISSUE_SIDE
             value = I64(r["side"])
-        elif (kind == _TRADE or kind == _EXECUTE) and price > 0:
+        elif (kind == _TRADE or kind == _EXECUTE or kind == _HIDDEN) and price > 0:
             before = prices[U(place)]
             if before > 0 and (price >= JUMP * before or before >= JUMP * price):
                 bad = c.ISSUE_SCALE

@@ -23,8 +23,10 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class Chunk(NamedTuple):
-    """Some messages: ``(n,)`` of FEED_DTYPE, ``(n,)`` int64, the row of the file that each came from, and of LOBSTER the
-    rows of the orderbook file, ``(n, levels, 4)`` int64 in its units (ask price, ask size, bid price, bid size).
+    """Some messages: ``(n,)`` of FEED_DTYPE, and ``(n,)`` int64, the row of the file that each came from.
+
+    Of LOBSTER also ``(n, levels, 4)`` int64, the rows of the orderbook file in its units (ask price, ask size, bid
+    price, bid size).
     """
 
     records: NDArray[Any]
