@@ -39,6 +39,7 @@ FLOORS = {
     "train": 7,
     "hft_gym.cli": 8,
     "hft_gym.cli_info": 8,
+    "hft_gym.cli_data": 8,
     "hft_gym.bench": 8,
     "hft_gym.__main__": 8,
 }
@@ -46,7 +47,7 @@ SIDE_BY_SIDE = {("hft_gym.report", "hft_gym.evaluation"), ("hft_gym.realism", "h
 """(importer, imported) of one floor that may nevertheless meet."""
 
 OURS = {"hft_gym", "baselines", "agents", "train"}
-SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard", "scipy"}
+SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard", "scipy", "pyarrow"}
 """Imported inside functions only; the frameworks of learning not even there."""
 LEARNING = {"torch", "stable_baselines3", "sb3_contrib", "tensorboard"}
 
