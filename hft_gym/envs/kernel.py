@@ -21,6 +21,7 @@ from hft_gym.envs.packed import array_at
 from hft_gym.envs.records import ENV_PARAM, ENV_STATE
 from hft_gym.flow.config import FLOW
 from hft_gym.flow.poisson import touch
+from hft_gym.flow.population import AGENT as AGENT_DTYPE
 from hft_gym.flow.random import derive
 from hft_gym.flow.state import FLOW_STATE
 from hft_gym.market.accounts import NO_KEY, others_best, refresh_mid
@@ -246,7 +247,7 @@ _F32, _F64, _BOOL = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.bool
 TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
     _U64, _U8, ENV_STATE, ENV_PARAM, _F32, _F32, _F64, _F64, _BOOL, _F64, _F64, MARKET_STATE, MARKET_PARAM,
     FLOW_STATE, FLOW, _U32, ACCOUNT, OWN, MESSAGE, FILL, HEAD, NODE, ORDER, _U64, FILL_LOG, ORDER_LOG, MID_LOG,
-    REPLAY_DTYPE, _I64, _I64, _I64, CHECKPOINT_DTYPE, _I64,
+    AGENT_DTYPE, REPLAY_DTYPE, _I64, _I64, _I64, CHECKPOINT_DTYPE, _I64,
 )
 """What :func:`run_batch` takes the rows of its table for, in order: the environment's arrays (:class:`EnvCore`), then
 those of the markets (:class:`~hft_gym.market.arrays.MarketArrays`), then a replay's."""
@@ -287,12 +288,13 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
     fill_log = array_at(t[24, 0], (t[24, 1], t[24, 2]), FILL_LOG)
     order_log = array_at(t[25, 0], (t[25, 1], t[25, 2]), ORDER_LOG)
     mid_log = array_at(t[26, 0], (t[26, 1], t[26, 2]), MID_LOG)
-    ops = array_at(t[27, 0], (t[27, 1],), REPLAY_DTYPE)
-    op_row_start = array_at(t[28, 0], (t[28, 1],), _I64)
-    times = array_at(t[29, 0], (t[29, 1],), _I64)
-    checkpoint_start = array_at(t[30, 0], (t[30, 1],), _I64)
-    checkpoint_orders = array_at(t[31, 0], (t[31, 1],), CHECKPOINT_DTYPE)
-    checkpoint_rows = array_at(t[32, 0], (t[32, 1],), _I64)
+    agents = array_at(t[27, 0], (t[27, 1], t[27, 2]), AGENT_DTYPE)
+    ops = array_at(t[28, 0], (t[28, 1],), REPLAY_DTYPE)
+    op_row_start = array_at(t[29, 0], (t[29, 1],), _I64)
+    times = array_at(t[30, 0], (t[30, 1],), _I64)
+    checkpoint_start = array_at(t[31, 0], (t[31, 1],), _I64)
+    checkpoint_orders = array_at(t[32, 0], (t[32, 1],), CHECKPOINT_DTYPE)
+    checkpoint_rows = array_at(t[33, 0], (t[33, 1],), _I64)
     if mode != RESET:
         for e in range(actions.shape[0]):
             for k in range(2):
@@ -331,7 +333,7 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             prefetch_rows(obs, e + 1, 4)
         ex = Exchange(
             Book(head[e], node[e], order[e], words[e]), fills[scratch], state[e], param[0], flow_state[e], flow[0],
-            live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], replay,
+            live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], agents[e], replay,
         )
         if starting:
             open_episode(ex, agent, keys[e] if mode == RESET and reset_mask[e] == 2 else derive(agent["key"], 1))

@@ -10,6 +10,7 @@ from hft_gym.flow.config import FlowConfig
 from hft_gym.flow.hawkes import HawkesConfig
 from hft_gym.flow.icebergs import IcebergConfig
 from hft_gym.flow.metaorders import MetaorderConfig
+from hft_gym.flow.population import PopulationConfig
 from hft_gym.flow.presets import PRESETS, preset
 from hft_gym.flow.queue_reactive import QueueReactiveConfig
 from hft_gym.flow.replenishment import ReplenishmentConfig
@@ -22,6 +23,7 @@ __all__ = [
     "HawkesConfig",
     "IcebergConfig",
     "MetaorderConfig",
+    "PopulationConfig",
     "QueueReactiveConfig",
     "ReplenishmentConfig",
     "SessionConfig",

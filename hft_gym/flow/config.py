@@ -13,6 +13,7 @@ from hft_gym.errors import ConfigError
 from hft_gym.flow.hawkes import HAWKES, HawkesConfig
 from hft_gym.flow.icebergs import ICEBERGS, IcebergConfig
 from hft_gym.flow.metaorders import FAR, METAORDERS, MetaorderConfig
+from hft_gym.flow.population import AGENTS, PopulationConfig
 from hft_gym.flow.queue_reactive import QUEUES, QueueReactiveConfig
 from hft_gym.flow.random import ALIAS, TABLE_SIZE, fill_alias_table
 from hft_gym.flow.replenishment import REPLENISH, ReplenishmentConfig
@@ -43,6 +44,7 @@ FLOW = np.dtype(
         ("hawkes", HAWKES),
         ("session", SESSION_TABLE),
         ("queues", QUEUES),
+        ("population", AGENTS),
     ],
     align=True,
 )
@@ -132,6 +134,7 @@ class FlowConfig:
     icebergs: IcebergConfig | None = setting(None, doc="limit orders that show a part of themselves")
     session: SessionConfig | None = setting(None, doc="activity by the time of day, and the close")
     halts: HaltConfig | None = setting(None, doc="trading halts")
+    population: PopulationConfig | None = setting(None, doc="trading agents: noise, value, momentum, market makers")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -168,7 +171,8 @@ class FlowConfig:
             "informed": self.informed_rate,
         }
         parts = (self.hawkes, self.queue_reactive, self.metaorders, self.replenishment, self.icebergs, self.session)
-        record["reactive"] = any(p is not None for p in (*parts, self.halts, self.market_reach))
+        more = (self.halts, self.population, self.market_reach)
+        record["reactive"] = any(p is not None for p in (*parts, *more))
         if self.queue_reactive is not None:
             record["queue_reactive"] = 1
             total = self.queue_reactive.fill(record["queues"])
@@ -190,6 +194,8 @@ class FlowConfig:
             self.icebergs.fill(record["icebergs"])
         if self.session is not None:
             self.session.fill(record["session"])
+        if self.population is not None:
+            self.population.fill(record["population"])
         if self.halts is not None:
             self.halts.fill(record["session"])
         record["hawkes"]["background"] = 1.0

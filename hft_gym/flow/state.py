@@ -77,6 +77,7 @@ FLOW_STATE = np.dtype(
         ("pending", "i8", (4 * MAX_PENDING,)),
         ("n_pending", "i8"),
         ("hidden", "i8"),
+        ("agent", "i8"),
     ],
     align=True,
 )
@@ -93,7 +94,8 @@ by aggressor side, sum of the touch and resting orders at the last look; repleni
 time, and the price from which they count; activity of the time of day; end of the halt; mid from which the price limit
 counts [half-ticks], and since when; time of the fundamental value and what it reverts to; price of the first bid queue
 below the reference price; children left of each metaorder, negative when selling; icebergs about to show again (side,
-price, lots to show, times to show again), their number, and what the next order hides (bits for its id)."""
+price, lots to show, times to show again), their number, and what the next order hides (bits for its id); agent of the
+population that is sending orders (-1: none)."""
 
 
 @inlined

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hft_gym.book import ladder
 from hft_gym.book.kernel import FILL
 from hft_gym.data.ops import CHECKPOINT_DTYPE, REPLAY_DTYPE
+from hft_gym.flow.population import allocate_agents
 from hft_gym.flow.state import FLOW_STATE
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.records import ACCOUNT, FILL_LOG, MARKET_STATE, MESSAGE, MID_LOG, ORDER_LOG, OWN
@@ -42,6 +43,7 @@ class MarketArrays:
     fill_log: Array
     order_log: Array
     mid_log: Array
+    agents: Array
 
     def as_tuple(self) -> tuple[Array, ...]:
         """The arrays, in order."""
@@ -83,6 +85,7 @@ def allocate(config: MarketConfig, n: int, threads: int = 1, log_capacity: int =
         np.zeros((n, room), FILL_LOG),
         np.zeros((n, room), ORDER_LOG),
         np.zeros((n, room), MID_LOG),
+        allocate_agents(config.order_flow.population if handles == 0 else None, n),
     )
 
 

@@ -183,7 +183,7 @@ def mid(ex: Exchange, p: int) -> int:
 def run_markets(
     lo: int, hi: int, scratch: int, command: int, arguments: Any, table: Any, result: Any,
     state: Any, param: Any, flow_state: Any, flow: Any, live: Any, account: Any, own: Any, message: Any,
-    fills: Any, head: Any, node: Any, order: Any, words: Any, fill_log: Any, order_log: Any, mid_log: Any,
+    fills: Any, head: Any, node: Any, order: Any, words: Any, fill_log: Any, order_log: Any, mid_log: Any, agents: Any,
     ops: Any, op_rows: Any, times: Any, checkpoints: Any, checkpoint_orders: Any, checkpoint_rows: Any,
     tape: Any, tape_book: Any, seen: Any, found: Any, level: Any, maker_volume: Any, recorder_state: Any,
 ) -> None:
@@ -194,7 +194,7 @@ def run_markets(
         book = Book(head[e], node[e], order[e], words[e])
         ex = Exchange(
             book, fills[scratch], state[e], param[0], flow_state[e], flow[0], live[e], account[e], own[e],
-            message[e], fill_log[e], order_log[e], mid_log[e], replay,
+            message[e], fill_log[e], order_log[e], mid_log[e], agents[e], replay,
         )
         a = arguments[e]
         # Branches in place, and the event loop called in one of them only: it is inlined, and large.

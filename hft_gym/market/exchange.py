@@ -24,4 +24,5 @@ class Exchange(NamedTuple):
     fill_log: Any
     order_log: Any
     mid_log: Any
+    agents: Any
     replay: Any

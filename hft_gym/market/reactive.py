@@ -13,6 +13,7 @@ from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, rest, take
 from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite
 from hft_gym.flow.icebergs import hide, next_part
 from hft_gym.flow.metaorders import child_order, take_parents
+from hft_gym.flow.population import MAKER, MAX_ORDERS, VALUE, next_agent, set_population_due, start_agents, wake
 from hft_gym.flow.queue_reactive import drawn_size, flow_order_at, queue_event, queue_price
 from hft_gym.flow.random import draw, high_unit
 from hft_gym.flow.reactive import cancellation, limit_order, market_order
@@ -29,6 +30,7 @@ from hft_gym.flow.state import (
     MARKET,
     METAORDER,
     NEVER,
+    POPULATION,
     REPLENISHMENT,
     SESSION,
     set_cancel_clock,
@@ -64,6 +66,7 @@ def open_reactive(ex: Exchange) -> None:
     if flow["metaorders"]["mean"] > 0.0:
         state["left"][METAORDER] = state["gap"][METAORDER]
         take_parents(state, flow["metaorders"])
+    start_agents(state, flow, ex.agents, 0)
     for k in REACTIVE_CLOCKS:
         state["stretch"][k] = 0.0
         state["ceiling"][k] = ceiling_of(state, flow, k)
@@ -143,6 +146,8 @@ def due_event(ex: Exchange, kind: int, now: int) -> tuple[int, int, int, int, in
             side, price, quantity, tif = child_order(book, state, flow["metaorders"], now)
         elif due[REPLENISHMENT] <= now:
             side, price, quantity = new_liquidity(book, state, flow, now)
+        elif due[POPULATION] <= now:
+            side, price, quantity = population_event(ex, now)
         elif due[ICEBERG] <= now:
             side, price, quantity = next_part(state)
         elif due[SESSION] <= now:
@@ -181,6 +186,8 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
         state["since"][kind] = now
         wait = state["left"][kind] * state["stretch"][kind]
         state["due"][kind] = now + 1 + I64(wait) if wait < 4e18 else NEVER
+    if state["agent"] >= 0:
+        note_order(ex)
     recount = state["n_live"] != state["seen_live"]
     if hawkes["n_decays"] > 0:
         if happened >= 0:
@@ -206,6 +213,63 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
     if state["n_pending"] > 0:
         state["due"][ICEBERG] = now
     set_extra_due(state)
+
+
+# -- the population of agents ------------------------------------------------------------------------------
+
+
+@kernel
+def population_event(ex: Exchange, now: int) -> tuple[int, int, int]:
+    """Side, price and quantity (0: none) of the next order of the agent that wakes, or is awake."""
+    state, agents = ex.flow_state, ex.agents
+    if now < state["halted_until"]:
+        state["due"][POPULATION] = state["halted_until"]
+        return BID, 0, 0
+    if state["agent"] < 0:
+        a = next_agent(agents)
+        withdraw_agent(ex, a)
+        wake(ex.book, state, ex.flow, agents[U(a)], ex.state["volume"][0] + ex.state["volume"][1], now)
+        state["agent"] = a
+    agent = agents[U(state["agent"])]
+    n = agent["n_planned"] - 1
+    if n < 0:
+        state["agent"] = -1
+        set_population_due(state, agents)
+        return BID, 0, 0
+    agent["n_planned"] = n
+    state["due"][POPULATION] = now
+    return agent["side"][U(n)], agent["price"][U(n)], agent["quantity"][U(n)]
+
+
+@kernel
+def withdraw_agent(ex: Exchange, a: int) -> None:
+    """Cancel the orders of agent *a* that still rest."""
+    agent, book = ex.agents[U(a)], ex.book
+    for i in range(agent["n_orders"]):
+        slot = agent["slot"][U(i)]
+        order = book.order[U(slot - book.head["first"])]
+        place = I64(order["tag"])
+        if place < ex.flow_state["n_live"] and I64(ex.live[U(place)]) == slot and order["id"] == agent["id"][U(i)]:
+            take_out(book, slot)
+            strike_off(ex, place)
+            ex.state["messages"] += 1
+    agent["n_orders"] = 0
+
+
+@kernel
+def note_order(ex: Exchange) -> None:
+    """Let the agent that is awake remember the order that it just sent, if that rests and it is of those who cancel."""
+    state, book = ex.flow_state, ex.book
+    agent = ex.agents[U(state["agent"])]
+    n, last = agent["n_orders"], state["n_live"] - 1
+    if (agent["kind"] != VALUE and agent["kind"] != MAKER) or n == MAX_ORDERS or last < 0:
+        return
+    slot = I64(ex.live[U(last)])
+    identity = book.order[U(slot - book.head["first"])]["id"]
+    if identity == ex.state["messages"] - 1 and (n == 0 or agent["id"][U(n - 1)] != identity):
+        agent["slot"][U(n)] = slot
+        agent["id"][U(n)] = identity
+        agent["n_orders"] = n + 1
 
 
 # -- the queue-reactive book -------------------------------------------------------------------------------

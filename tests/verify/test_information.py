@@ -4,7 +4,8 @@ value."""
 import numpy as np
 import pytest
 
-from hft_gym.flow import FlowConfig
+from hft_gym.flow import FlowConfig, preset
+from hft_gym.flow.population import VALUE
 from hft_gym.market.entries import ADVANCE, OPEN, SET_BOOK
 from hft_gym.market.records import EVENT_TRADE
 from tests.verify.harness import ASK, BID, SECOND, opened
@@ -116,3 +117,16 @@ def test_fundamental_of_rmsc04(verified):
     """Diffusion 5e-5 cents per root ns and reversion 1.67e-16 a ns: 0.242 % of 100,000 cents in 6.5 hours."""
     change, _ = fundamental(8_000, 6.5, 5e-5 * np.sqrt(1e9), 1.67e-16 * 1e9)
     verified("RMSC04 sd of the fundamental in 6.5 hours [%]", 0.242, change.std() / 1_000, 0.05 * 0.242)
+
+
+@pytest.mark.verify
+def test_value_arrivals(verified):
+    markets = opened(preset("rmsc04"), 16, key=100, initial_price=100_000, levels=4096, max_orders=4096)
+    agents = markets.arrays.agents
+    value = agents["kind"] == VALUE
+    wakings, before = 0, agents["last"].copy()
+    for t in range(1, 7_201):
+        markets.run(ADVANCE, t * SECOND, 0)
+        wakings += (agents["last"] != before)[value].sum()
+        before = agents["last"].copy()
+    verified("RMSC04 arrivals of value traders a second", 0.58, wakings / (16 * 7_200), 0.05 * 0.58)
