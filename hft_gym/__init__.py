@@ -17,6 +17,7 @@ from hft_gym._version import __version__
 
 if TYPE_CHECKING:
     from hft_gym.book import CompiledOrderBook, OrderBook
+    from hft_gym.calibration import calibrate
     from hft_gym.envs.config import EnvConfig, RewardConfig
     from hft_gym.errors import (
         ActionError,
@@ -91,6 +92,7 @@ _HOMES = {
     "FlowConfig": "hft_gym.flow",
     **dict.fromkeys(("Market", "MarketConfig", "LatencyConfig", "FeeConfig"), "hft_gym.market"),
     **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
+    "calibrate": "hft_gym.calibration",
 }
 
 __all__ = [
@@ -116,6 +118,7 @@ __all__ = [
     "FeeConfig",
     "EnvConfig",
     "RewardConfig",
+    "calibrate",
     # errors
     "HFTGymError",
     "ConfigError",

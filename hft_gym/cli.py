@@ -117,6 +117,12 @@ COMMANDS = (
         "hft-gym data replay aapl.parquet",
     ),
     Command(
+        "calibrate",
+        "hft_gym.calibration.command:main",
+        "Fit an order-flow model to real data; estimates with errors, residual check, a market as a file.",
+        "hft-gym calibrate MSFT_2012-06-21_..._message_50.csv --model queue-reactive -o market.toml",
+    ),
+    Command(
         "bench",
         "hft_gym.bench.command:main",
         "Measure the speed of books, environments and training here; a table and a JSON file.",

@@ -6,7 +6,7 @@ flow, data                                 F2   never each other
 market                                     F3
 envs                                       F4
 evaluation, report, realism                F5
-baselines, agents                          F6   never each other
+baselines, agents, calibration             F6   never each other
 train                                      F7
 cli, bench                                 F8   look up to F6 and F7 only inside functions
 """
@@ -35,6 +35,7 @@ FLOORS = {
     "hft_gym.evaluation": 5,
     "hft_gym.report": 5,
     "hft_gym.realism": 5,
+    "hft_gym.calibration": 6,
     "baselines": 6,
     "agents": 6,
     "train": 7,

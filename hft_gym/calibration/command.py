@@ -1,0 +1,134 @@
+"""``hft-gym calibrate``: a market from real data."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from hft_gym.calibration.models import MODELS, Calibration, calibrate
+from hft_gym.config import did_you_mean
+from hft_gym.errors import ConfigError
+from hft_gym.realism.scorecard import scorecard
+from hft_gym.realism.tapes import read_tape, split
+from hft_gym.report.table import number
+from hft_gym.report.writers import write_atomically
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class Args:
+    """Fit an order-flow model to real data and write the market as a TOML file.
+
+    Models: cst (Cont, Stoikov and Talreja: rates by distance, orders of one size), queue-reactive (Huang, Lehalle and
+    Rosenbaum: rates by queue size; for large-tick stocks), hawkes (rates by distance, sizes as they are, six kinds of
+    events that excite each other). The TOML file is a market for `hft-gym realism --market FILE` and `MarketConfig`.
+    """
+
+    data: tyro.conf.Positional[Path]
+    """LOBSTER message file (.csv or .csv.gz), its orderbook file beside it (or 50 levels of messages alone)."""
+    model: str = "hawkes"
+    """cst, queue-reactive or hawkes."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("market.toml")
+    """The file to write."""
+    part: int | None = None
+    """Fit only to this hour of the data, from 0 (halves if there are less than two hours); default: all of it."""
+    lot: int | None = None
+    """Shares in one lot of the market (hawkes; default: chosen by the data)."""
+    metaorder_share: float = 0.0
+    """Share of the market orders that comes from traders who split large ones (hawkes)."""
+    tick_size: float = 0.01
+    """Tick of the data, in its currency."""
+    report: Path | None = None
+    """Folder for pictures of model against data: calibration.html, scorecard.html and .json (extra plot)."""
+    seed: int = 0
+    """Seed of the report's simulated markets."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Calibrate, print the estimates and the residual check, write the market."""
+    args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
+    if args.model not in MODELS:
+        raise ConfigError(f"unknown model {args.model!r}{did_you_mean(args.model, list(MODELS))}")
+    if args.report is not None and util.find_spec("plotly") is None:
+        raise ConfigError('report needs plotly, which is not installed; mend it with:  pip install "hft_gym[plot]"')
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    command = shlex.join(["hft-gym", "calibrate", *(sys.argv[1:] if argv is None else argv)])
+    with console.status("reading the data") as status:
+        data = read_tape(args.data, args.tick_size)
+        tape = data
+        if args.part is not None:
+            parts = split(data, max(2, int(data.seconds // 3_600)))
+            if not 0 <= args.part < len(parts):
+                raise ConfigError(f"part is {args.part}; the data has the parts 0 to {len(parts) - 1}")
+            tape = parts[args.part]
+        status.update(f"fitting {args.model} to {len(tape):,} records")
+        found = calibrate(tape, args.model, lot=args.lot, metaorder_share=args.metaorder_share)
+    console.print(_parameters(found))
+    console.print(_residuals(found))
+    write_atomically(args.out, found.to_toml(command))
+    written = [args.out]
+    if args.report is not None:
+        from hft_gym.calibration.page import html
+        from hft_gym.realism.page import html as scorecard_html
+
+        with console.status("simulating") as status:
+            card = scorecard(
+                found.market,
+                data,
+                part=args.part or 0,
+                lot=found.lot,
+                impact=False,
+                seed=args.seed,
+                say=status.update,
+            )
+        card.meta["command"] = command
+        pages = {
+            "calibration.html": html(found, command),
+            "scorecard.html": scorecard_html(card),
+            "scorecard.json": card.to_json(),
+        }
+        for name, text in pages.items():
+            write_atomically(args.report / name, text)
+            written.append(args.report / name)
+        for sentence in card.verdicts():
+            console.print(sentence)
+    console.print(f"written: {', '.join(str(p) for p in written)}", markup=False)
+    return 0
+
+
+def _parameters(found: Calibration) -> Table:
+    """The estimates; of long families the first twelve."""
+    table = Table(title=f"Model {found.model}, one lot is {found.lot} shares", title_justify="left")
+    for column in ("parameter", "estimate", "standard error", "unit"):
+        table.add_column(column, justify="left" if column in ("parameter", "unit") else "right")
+    shown: dict[str, int] = {}
+    for p in found.parameters:
+        family = p.name.split("[")[0].split(" ")[0]
+        shown[family] = shown.get(family, 0) + 1
+        if shown[family] <= 12:
+            table.add_row(p.name.replace("[", "\\["), number(p.value), number(p.error), p.unit)
+    hidden = sum(max(n - 12, 0) for n in shown.values())
+    if hidden:
+        table.add_row(f"... and {hidden} more (--report shows all)", "", "", "")
+    return table
+
+
+def _residuals(found: Calibration) -> Table:
+    table = Table(title="Time-rescaled intervals: exponential of mean 1 if the model is right", title_justify="left")
+    for column in ("events", "KS distance", "p", "mean", "variance", "KS distance at a constant rate"):
+        table.add_column(column, justify="left" if column == "events" else "right")
+    plain = list(found.poisson.values())
+    for i, (name, r) in enumerate(found.residuals.items()):
+        other = plain[i].distance if len(plain) == len(found.residuals) else float("nan")
+        cells = (r.distance, r.p, r.mean, r.variance, other)
+        table.add_row(name, *(number(v) for v in cells))
+    return table
