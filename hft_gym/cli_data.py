@@ -133,8 +133,12 @@ def convert() -> int:
     target = args.output or Path(args.file.name + ".parquet")
     if target.suffix != ".parquet":
         raise ConfigError(f"output is {target}; its name must end with .parquet")
-    with _bar(f"converting {args.file.name}") as update:
-        found = run(args.file, target, args.symbols, args.strict, args.format, args.tick_size, update)
+    try:
+        with _bar(f"converting {args.file.name}") as update:
+            found = run(args.file, target, args.symbols, args.strict, args.format, args.tick_size, update)
+    except KeyboardInterrupt:
+        print(f"what is done lies in {target}.partial; the same command goes on from there", file=sys.stderr)
+        raise
     console = _console()
     _report(console, found)
     again = f" ({found.resumed:,} of them by an earlier, interrupted run)" if found.resumed else ""

@@ -25,7 +25,7 @@ RULES: dict[str, tuple[str, str]] = {
     "duplicate": ("an order id that is already resting is added", "the older order is deleted first"),
     "excess": ("more is taken from an order than is left of it", "all that is left is taken"),
     "crossed": ("the book is crossed or locked in continuous trading", "the older orders that are crossed are deleted"),
-    "row": ("a LOBSTER row that does not follow from its message", "the orderbook file's row counts"),
+    "row": ("levels out of order in a row of LOBSTER's orderbook file", "the row is dropped with its message"),
 }
 """Kind of issue -> (what it is, what lenient reading does). Strict reading refuses at the first."""
 

@@ -7,6 +7,7 @@ once to find where continuous trading begins and how much room the book needs, o
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,13 @@ def build_feed(
         )
     tick = None if tick_size is None else units_of(tick_size, meta.price_decimals, "tick_size")
     lot = None if lot_size is None else units_of(lot_size, meta.size_decimals, "lot_size")
+    before = log.total
     first = _Survey(path, name, symbols, log, tick)
+    if log.total > before:
+        counts = ", ".join(f"{count} x {kind}" for kind, count in log.counts.most_common())
+        warnings.warn(
+            f"{path}: {counts}; repaired as docs/data.md says (`hft-gym data validate` shows where)", stacklevel=3
+        )
     if tick is None:
         tick = first.tick
     elif first.tick % tick:

@@ -80,6 +80,26 @@ def test_an_interrupted_conversion_goes_on_and_ends_the_same(tmp_path, monkeypat
     assert last.statistics == first.statistics and last.meta == first.meta
 
 
+def test_issues_survive_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr("hft_gym.data.sources.ByteBlocks.__init__.__defaults__", (1_500,))
+    messages = itch_list()
+    for fault in (no_type, twice):
+        messages = fault(messages)[0]
+    source, target = tmp_path / "x.itch", tmp_path / "x.parquet"
+    source.write_bytes(b"".join(messages))
+
+    def stop(read, size, messages):
+        if messages > 400:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        convert(source, target, part=100, progress=stop)
+    found = convert(source, target, part=100)
+    whole = validate(source)
+    assert found.resumed > 100 and found.log.counts == whole.log.counts and len(whole.log.counts) > 1
+    assert found.log.examples == whole.log.examples
+
+
 def test_a_state_of_another_job_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr("hft_gym.data.sources.ByteBlocks.__init__.__defaults__", (1_500,))
     source, target = make(tmp_path, "itch"), tmp_path / "x.parquet"

@@ -318,6 +318,13 @@ def test_a_market_without_you_is_the_recorded_book(tmp_path):
         assert [round(snapshot.best_ask * 100), snapshot.best_ask_volume] == [ask, ask_size]
 
 
+def test_a_feed_of_a_damaged_file_says_so(tmp_path):
+    path = write_itch(tmp_path / "x.itch", Exchange(3))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.warns(UserWarning, match="1 x truncated"):
+        ReplayFeed.from_file(path, 0.01)
+
+
 def test_one_instrument_must_be_chosen_of_several(tmp_path):
     one, two = (list(itch_messages(Exchange(i), locate=i, stock=s)) for i, s in ((1, "ONE"), (2, "TWO")))
     path = tmp_path / "x.itch"

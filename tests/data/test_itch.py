@@ -125,6 +125,20 @@ def test_bad_types_and_a_cut_end_are_named(tmp_path):
         read(path, strict=True)
 
 
+def test_the_benchmarks_tapes_are_sound_in_every_format(tmp_path):
+    pytest.importorskip("databento_dbn", reason="needs the extra data")
+    from hft_gym.bench import tape
+    from hft_gym.data.convert import validate
+
+    made = tape.make_tape(5_000)
+    tape.write_itch(tmp_path / "t.itch", made)
+    tape.write_dbn(tmp_path / "t.dbn", made)
+    tape.write_lobster(tmp_path / "T_message_1.csv", made)
+    executed = int((made["kind"] == FeedKind.EXECUTE).sum())
+    for name, more in (("t.itch", 1), ("t.dbn", executed), ("T_message_1.csv", 0)):
+        assert validate(tmp_path / name, strict=True).messages == len(made) + more
+
+
 def test_the_real_morning_is_decoded_to_the_last_message():
     source, records, log = read(shared_data("itch/AAPL_2020-01-30_locate13_first6000.itch"), strict=True)
     assert len(records) == 6_000 and not log.total
