@@ -49,9 +49,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if name == "verified"
     ]
     if rows:
-        terminalreporter.section("verified against exact results")
+        terminalreporter.section("verified against published and exact results")
         width = max(len(row[0]) for row in rows)
         say = terminalreporter.write_line
-        say(f"{'quantity':{width}}  {'exact':>9}  {'ours':>9}  {'deviation':>9}  allowed")
-        for quantity, exact, ours, deviation, allowed in rows:
-            say(f"{quantity:{width}}  {exact:9.4f}  {ours:9.4f}  {deviation:+9.4f}  {allowed}")
+        say(f"{'quantity':{width}}  {'published':>9}  {'ours':>9}  {'tolerance':14}  pass")
+        for quantity, published, ours, tolerance, passed in rows:
+            known = f"{'':9}" if published is None else f"{published:9.4f}"
+            say(f"{quantity:{width}}  {known}  {ours:9.4f}  {tolerance:14}  {'yes' if passed else 'NO'}")

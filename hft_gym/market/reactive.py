@@ -40,7 +40,7 @@ from hft_gym.flow.state import (
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.live import remember, strike_off
 
-SLACK = 1.25
+SLACK = 1.1
 """A clock's ceiling over its activity when it is set: fewer candidates are refused near 1, fewer settings at more."""
 REACTIVE_CLOCKS = (LIMIT, MARKET, CANCEL, JUMP, INFORMED, METAORDER)
 
@@ -195,7 +195,7 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
             excite(state, hawkes, happened)
         for k in REACTIVE_CLOCKS:
             needed, ceiling = activity(state, hawkes, k), state["ceiling"][k]
-            if needed > ceiling or needed < 0.5 * ceiling:
+            if needed > ceiling or needed < 0.75 * ceiling:
                 state["ceiling"][k] = SLACK * needed
                 set_rate(state, flow, k, now)
     if flow["queue_reactive"] != 0:

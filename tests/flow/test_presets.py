@@ -40,3 +40,14 @@ def test_a_wide_entry_spreads_its_rate_over_its_ticks():
     assert abs(share - 0.75) < 0.02
     assert abs(found[:500].sum() / found[:1000].sum() - 0.5) < 0.03
     assert found[2010:].sum() == 0
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_makes_a_market_that_trades(name):
+    settings = {"rmsc04": {"initial_price": 100_000, "levels": 4096, "max_orders": 4096}}.get(name, {})
+    markets = Markets(allocate(MarketConfig(flow=name, warm_up_ns=0, participants=0, **settings), 4))
+    markets.arrays.state["key"] = np.arange(4)
+    markets.run(OPEN, -1)
+    markets.run(ADVANCE, (600 if name in ("cst2010", "rmsc04") else 60) * 10**9, 0)
+    assert (markets.arrays.state["trades"] > 5).all()
+    assert not markets.arrays.flow_state["rejected"].any()

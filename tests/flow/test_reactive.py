@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hft_gym import LatencyConfig, Market, MarketConfig
+from hft_gym import LatencyConfig, Market, MarketConfig, OrderSide
 from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
 from hft_gym.flow import (
@@ -209,3 +209,20 @@ OFTEN = tuple((0.15,) * 6 for _ in range(6))
 def test_wrong_settings_are_named(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_a_redrawn_book_leaves_a_participants_orders_where_they_are():
+    """Queue-reactive book, redrawn at each move of the mid: own orders keep their price, place in the table and
+    size."""
+    flow = preset("queue-reactive")
+    flow = replace(flow, queue_reactive=replace(flow.queue_reactive, theta=1.0, theta_reinit=1.0))
+    market = Market(MarketConfig(flow=flow, participants=1), seed=5)
+    number = market.submit(1, OrderSide.BID, 7, market.best(OrderSide.BID) - 60)
+    for _ in range(30):
+        before = market._arrays.flow_state["reference"][0]
+        market.run_for(SECOND)
+        order = {o.order_id: o for o in market.working_orders(1)}[number]
+        assert order.remaining == 7
+    assert market._arrays.flow_state["reference"][0] != before or market.counters.trades > 20
+    bid, ask = market.best(OrderSide.BID), market.best(OrderSide.ASK)
+    assert bid < ask
