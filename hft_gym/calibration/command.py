@@ -34,7 +34,7 @@ class Args:
     """
 
     data: tyro.conf.Positional[Path]
-    """LOBSTER message file (.csv or .csv.gz), its orderbook file beside it (or 50 levels of messages alone)."""
+    """LOBSTER message file (its orderbook file beside it, or 50 levels of messages), or another of docs/data.md."""
     model: str = "hawkes"
     """cst, queue-reactive or hawkes."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("market.toml")
@@ -45,8 +45,10 @@ class Args:
     """Shares in one lot of the market (hawkes; default: chosen by the data)."""
     metaorder_share: float = 0.0
     """Share of the market orders that comes from traders who split large ones (hawkes)."""
-    tick_size: float = 0.01
-    """Tick of the data, in its currency."""
+    tick_size: float | None = None
+    """Tick of the data, in its currency (default: 0.01 of LOBSTER, else found from the prices)."""
+    symbol: str | None = None
+    """The instrument, of a file with several."""
     report: Path | None = None
     """Folder for pictures of model against data: calibration.html, scorecard.html and .json (extra plot)."""
     seed: int = 0
@@ -63,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     command = shlex.join(["hft-gym", "calibrate", *(sys.argv[1:] if argv is None else argv)])
     with console.status("reading the data") as status:
-        data = read_tape(args.data, args.tick_size)
+        data = read_tape(args.data, args.tick_size, symbol=args.symbol)
         tape = data
         if args.part is not None:
             parts = split(data, max(2, int(data.seconds // 3_600)))
@@ -102,6 +104,8 @@ def main(argv: list[str] | None = None) -> int:
         for sentence in card.verdicts():
             console.print(sentence)
     console.print(f"written: {', '.join(str(p) for p in written)}", markup=False)
+    again = shlex.join(["hft-gym", "realism", "--market", str(args.out), "--against", str(args.data)])
+    console.print(f"compare it with:  {again} --lot {found.lot}", markup=False)
     return 0
 
 

@@ -379,16 +379,16 @@ def calibrate(
     *,
     lot: int | None = None,
     metaorder_share: float = 0.0,
-    tick_size: float = 0.01,
+    tick_size: float | None = None,
 ) -> Calibration:
     """Fit a model to real data.
 
     Args:
-        data: a tape with depth, or a LOBSTER message file (see `hft_gym.realism.read_tape`).
+        data: a tape with depth, or a recorded file (see `hft_gym.realism.read_tape`).
         model: one of :data:`MODELS`.
         lot: shares of one lot of the market, for models whose orders have several sizes; None: chosen by the data.
         metaorder_share: of the market orders, this share is sent by traders who split large ones, of the fitted alpha.
-        tick_size: of a file, in its currency.
+        tick_size: of a file, in its currency; None: see `hft_gym.realism.read_tape`.
 
     Raises:
         ConfigError: no such model, an option that it does not have, or data it cannot be fitted to.

@@ -155,7 +155,7 @@ def walk(ex: Exchange, to: Recorder) -> None:
 
 @kernel
 def set_levels(to: Recorder) -> None:
-    """Sum the levels anew from what the last walk found."""
+    """Sum the levels from what the first walk found; the records keep them up to date from then on."""
     state = to.state[0]
     new = I64(state["walk"] & 1)
     state["n_levels"][0] = 0
@@ -293,7 +293,6 @@ def record_event(ex: Exchange, to: Recorder) -> bool:
         row, before = to.seen[new, at], to.seen[old, at]
         if before["walk"] != state["walk"] - 1 or before["serial"] != row["serial"]:
             write(ex, to, row, _LIMIT, row["quantity"])
-    set_levels(to)
     return to.record.shape[0] - state["n"] > 3 * ex.book.head["capacity"] + 2
 
 

@@ -33,15 +33,17 @@ class Args:
     market: str = "default"
     """A flow preset's name, or a TOML file with a market's settings."""
     against: Path | None = None
-    """LOBSTER message file (.csv or .csv.gz), its orderbook file beside it (or 50 levels of messages alone)."""
+    """LOBSTER message file (its orderbook file beside it, or 50 levels of messages), or another of docs/data.md."""
     part: int = 0
     """Which hour of the data is the reference, from 0 (halves if there are less than two hours)."""
     other: int | None = None
     """Which one is the yardstick (default: the next)."""
     lot: int = 1
     """Shares in one lot of the simulated market."""
-    tick_size: float = 0.01
-    """Tick of the data, in its currency."""
+    tick_size: float | None = None
+    """Tick of the data, in its currency (default: 0.01 of LOBSTER, else found from the prices)."""
+    symbol: str | None = None
+    """The instrument, of a file with several."""
     seconds: float | None = None
     """Length of the simulated tapes (default: that of the reference)."""
     seed: int = 0
@@ -62,9 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.checks:
         return _checks(args, market, console)
     if args.against is None:
-        raise ConfigError("--against is missing: the LOBSTER message file to compare with (or --checks for none)")
+        raise ConfigError("--against is missing: the recorded file to compare with (or --checks for none)")
     with console.status("reading the data") as status:
-        data = read_tape(args.against, args.tick_size)
+        data = read_tape(args.against, args.tick_size, symbol=args.symbol)
         card = scorecard(
             market,
             data,

@@ -292,6 +292,8 @@ def _micro_price(sample: Sample) -> Measured:
     moves = np.flatnonzero(np.diff(mid) != 0) + 1
     at = np.searchsorted(moves, np.arange(len(mid)), side="right") + 9
     known = at < len(moves)
+    if known.sum() < 1_000:
+        return _nothing("bias", "mid_bias", "ratio")
     state = model.state(spread, i)[known]
     future = mid[moves[at[known]]] - mid[known]
     shift = model.adjustment[state]

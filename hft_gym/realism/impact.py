@@ -13,6 +13,7 @@ from hft_gym.config import build
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import LatencyConfig, MarketConfig
 from hft_gym.market.market import Market
+from hft_gym.market.tape import TapeKind
 from hft_gym.realism.series import PowerLaw, fit_power_law
 from hft_gym.types import OrderSide
 
@@ -96,7 +97,7 @@ def metaorder_impact(
     volume = now.volume_bought + now.volume_sold - before.volume_bought - before.volume_sold
     # One market order may be several fills: count orders by the volume they bring, at the flow's mean size.
     sample = market.record(round(seconds * 1e9))
-    executed = sample.records[sample["kind"] == 4]
+    executed = sample.records[sample["kind"] == TapeKind.EXECUTE]
     orders = 1 + int((np.diff(executed["time"]) > 0).sum())
     gap = round(2e9 * seconds / orders)
     lots = max(1, round(float(executed["quantity"].sum()) / orders))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sortedcontainers import SortedDict
 
 from hft_gym.data.lobster import LobsterKind, read_lobster, read_messages
+from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.market import Market
@@ -32,34 +33,42 @@ _CSV = (".csv", ".csv.gz")
 
 def read_tape(
     path: str | PathLike[str],
-    tick_size: float = 0.01,
+    tick_size: float | None = None,
     *,
     initial_orders: str | PathLike[str] | None = None,
     levels: int = 10,
+    symbol: str | None = None,
 ) -> Tape:
-    """The tape of a LOBSTER message file.
+    """The tape of a recorded file: LOBSTER's, or any other that a market can replay (docs/data.md).
 
-    With an orderbook file beside it, quotes and depth are that file's. Without one they are rebuilt from the messages:
-    the book starts from *initial_orders* and follows the messages; an added order proves dead what it would have
-    crossed, an execution what was better priced on its side. With 50 levels of messages this gives the true best
-    quotes in 99.8 % of all rows; with fewer it does not: what was beyond the horizon is cancelled unseen.
+    Quotes and depth of a LOBSTER message file are those of the orderbook file beside it. Without one they are rebuilt
+    from the messages: the book starts from *initial_orders* and follows the messages; an added order proves dead what
+    it would have crossed, an execution what was better priced on its side. With 50 levels of messages this gives the
+    true best quotes in 99.8 % of all rows; with fewer it does not: what was beyond the horizon is cancelled unseen.
 
     The first message only serves to know the opening book. Halts and crosses are left out. A hidden execution's price
     is rounded down to a tick.
 
+    Other files are replayed and recorded by the market: quantities are in lots of the feed, and what a file of totals
+    (Binance, Coinbase) does to a level is an order of its own.
+
     Args:
-        path: the message file (``.csv`` or ``.csv.gz``).
-        tick_size: currency per tick.
+        path: a LOBSTER message file (``.csv``, ``.csv.gz``), ITCH, Databento MBO, a capture, a converted Parquet file.
+        tick_size: currency per tick; None: 0.01 of LOBSTER, else found from the prices.
         initial_orders: orders that rest before the first message, a CSV file with the columns ``order_id, direction,
             price, size`` in LOBSTER's units; None: the file of the same name with ``initial_orders_inferred`` in the
             place of ``message_N`` if there is one.
-        levels: depth to rebuild where there is no orderbook file.
+        levels: depth to rebuild where there is no orderbook file, or to record.
+        symbol: the instrument, of a file with several.
 
     Raises:
         DataError: a file is missing, damaged, or holds what cannot be.
         ConfigError: *tick_size* is not a positive multiple of 0.0001.
     """
     path = Path(path)
+    if not ("message" in path.name.lower() and path.name.lower().endswith(_CSV)):
+        return _replayed(path, tick_size, levels, symbol)
+    tick_size = 0.01 if tick_size is None else tick_size
     try:
         day = read_lobster(path, tick_size)
     except DataError as error:
@@ -70,6 +79,23 @@ def read_tape(
         book = rebuild(messages, round(tick_size * 10_000), start, levels)
         return _tape(messages, book, tick_size, path)
     return _tape(day.messages, day.book, tick_size, path)
+
+
+def _replayed(path: Path, tick_size: float | None, levels: int, symbol: str | None) -> Tape:
+    """A file as the market replays it."""
+    feed = ReplayFeed.from_file(path, tick_size, symbol=symbol)
+    return replayed_tape(feed, levels)
+
+
+def replayed_tape(feed: ReplayFeed, levels: int = 10) -> Tape:
+    """A recorded day as the market replays it, from its first row to its last.
+
+    Of LOBSTER files, levels that enter or leave their horizon appear as limit orders and cancellations.
+    """
+    room = min(max(feed.max_handles, 16), 2**20)
+    config = MarketConfig(tick_size=feed.tick_size, participants=0, levels=4096, max_orders=max(room, 1024))
+    market = Market(config, feed=feed, log_capacity=0)
+    return market.record(int(feed.times[-1]) - market.time, levels)
 
 
 def _tape(messages: NDArray[Any], book: NDArray[np.int64], tick_size: float, path: Path) -> Tape:
