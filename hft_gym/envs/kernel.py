@@ -323,7 +323,9 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
         if e + 1 < hi:
             # The next market's records, while this one runs: a batch does not fit into the second-level cache.
             prefetch_rows(state, e + 1, 4)
-            prefetch_rows(flow_state, e + 1, 5)
+            prefetch_rows(flow_state, e + 1, 7)
+            if flow[0]["reactive"] != 0:
+                prefetch_rows(flow_state, e + 1, 21)
             prefetch_rows(env, e + 1, 3)
             prefetch_rows(head, e + 1, 2)
             prefetch_rows(account, e + 1, 6)

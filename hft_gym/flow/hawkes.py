@@ -180,7 +180,7 @@ def excite(state: Any, hawkes: Any, kind: int) -> None:
     """An event of *kind* happened now, the time of the last :func:`catch_up`."""
     excitement, factor = state["excitement"], state["factor"]
     at = kind * (MAX_DECAYS * LANES)
-    for n in range(MAX_DECAYS * LANES):
+    for n in range(hawkes["n_decays"] * LANES):
         excitement[U(n)] += hawkes["jump"][U(at + n)]
     for i in range(LANES):
         factor[U(i)] += hawkes["kick"][U(kind * LANES + i)]

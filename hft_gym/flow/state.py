@@ -52,6 +52,10 @@ FLOW_STATE = np.dtype(
         ("cursor", "i8"),
         ("displaced", "i8"),
         ("replaying", "i8"),
+        ("hidden", "i8"),
+        ("happened", "i8"),
+        ("n_pending", "i8"),
+        ("agent", "i8"),
         ("left", "f8", (CLOCKS,)),
         ("stretch", "f8", (CLOCKS,)),
         ("since", "i8", (CLOCKS,)),
@@ -59,7 +63,6 @@ FLOW_STATE = np.dtype(
         ("factor", "f8", (8,)),
         ("excitement", "f8", (32,)),
         ("excitement_time", "i8"),
-        ("happened", "i8"),
         ("seen_volume", "i8", (2,)),
         ("seen_mid2", "i8"),
         ("seen_live", "i8"),
@@ -75,9 +78,6 @@ FLOW_STATE = np.dtype(
         ("reference", "i8"),
         ("parents", "i4", (MAX_TRADERS,)),
         ("pending", "i8", (4 * MAX_PENDING,)),
-        ("n_pending", "i8"),
-        ("hidden", "i8"),
-        ("agent", "i8"),
     ],
     align=True,
 )
@@ -85,17 +85,18 @@ FLOW_STATE = np.dtype(
 ahead of its use so that no event waits for a logarithm; last known best bid and ask [ticks]; what is left of the
 cancellation clock [ns·orders] and when that was so [ns]; fundamental value [ticks]; resting orders of the flow;
 orders refused because the pool was full; the replay's next operation; lots displaced in a replay; 1 in a replay,
-whose orders are found by handle instead of by position in the list of live ones.
+whose orders are found by handle instead of by position in the list of live ones; what the next order hides (bits for
+its id); kind of the last event (-1: none); icebergs about to show again; agent of the population that is sending orders
+(-1: none).
 
 Of a reactive flow: unit-mean time left on each clock, the mean time between its candidates [ns] (0: it stands still)
 and when that was so; activity that its rate allows for; activity of the six kinds of events
-(:data:`hft_gym.flow.hawkes.KINDS`), its decaying parts, and the time of both; kind of the last event (-1: none); volume
-by aggressor side, sum of the touch and resting orders at the last look; replenishing orders to come by side, their
-time, and the price from which they count; activity of the time of day; end of the halt; mid from which the price limit
-counts [half-ticks], and since when; time of the fundamental value and what it reverts to; price of the first bid queue
-below the reference price; children left of each metaorder, negative when selling; icebergs about to show again (side,
-price, lots to show, times to show again), their number, and what the next order hides (bits for its id); agent of the
-population that is sending orders (-1: none)."""
+(:data:`hft_gym.flow.hawkes.KINDS`), its decaying parts, and the time of both; volume by aggressor side, sum of the
+touch and resting orders at the last look; replenishing orders to come by side, their time, and the price from which
+they count; activity of the time of day; end of the halt; mid from which the price limit counts [half-ticks], and since
+when; time of the fundamental value and what it reverts to; price of the first bid queue below the reference price;
+children left of each metaorder, negative when selling; icebergs about to show again (side, price, lots to show, times
+to show again)."""
 
 
 @inlined

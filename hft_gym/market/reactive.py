@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hft_gym._jit import I64, U, kernel
+from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, rest, take_out, volume_at
 from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite
@@ -167,6 +167,15 @@ def mid2_of(ex: Exchange) -> int:
     return best_price(ex.book, BID) + best_price(ex.book, ASK)
 
 
+@inlined
+def adapt(state: Any, flow: Any, k: int, now: int, needed: float) -> None:
+    """Set clock *k* anew if its ceiling is below, or far above, the activity *needed*."""
+    ceiling = state["ceiling"][U(k)]
+    if needed > ceiling or needed < 0.75 * ceiling:
+        state["ceiling"][U(k)] = SLACK * needed
+        set_rate(state, flow, k, now)
+
+
 @kernel
 def settle(ex: Exchange, kind: int, now: int) -> None:
     """Bring the rates up to date after an event on clock *kind*, whosesoever it was."""
@@ -193,11 +202,16 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
         if happened >= 0:
             catch_up(state, hawkes, now)
             excite(state, hawkes, happened)
-        for k in REACTIVE_CLOCKS:
-            needed, ceiling = activity(state, hawkes, k), state["ceiling"][k]
-            if needed > ceiling or needed < 0.75 * ceiling:
-                state["ceiling"][k] = SLACK * needed
-                set_rate(state, flow, k, now)
+        factor = state["factor"]
+        one, two = factor[U(MARKET_BUY)], factor[U(MARKET_BUY + 1)]
+        adapt(state, flow, LIMIT, now, 0.5 * (factor[U(0)] + factor[U(1)]))
+        adapt(state, flow, CANCEL, now, max(factor[U(2)], factor[U(3)]))
+        adapt(state, flow, MARKET, now, 0.5 * (one + two))
+        adapt(state, flow, METAORDER, now, max(one, two))
+        if hawkes["scales_informed"] != 0:
+            adapt(state, flow, INFORMED, now, 0.5 * (one + two))
+        if hawkes["scales_jumps"] != 0:
+            adapt(state, flow, JUMP, now, 0.5 * (one + two))
     if flow["queue_reactive"] != 0:
         follow_mid(ex)
     elif recount and flow["cancel_mean"] > 0.0:
