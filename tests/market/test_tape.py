@@ -29,6 +29,50 @@ def trading(seed, **settings):
     return market
 
 
+REACTIVE = {
+    "flow": {
+        "limit_rates": [4.0, 6.0, 4.0, 2.0],
+        "cancel_rates": [0.3],
+        "market_rate": 1.0,
+        "limit_sizes": [1.0, 2.0, 1.0],
+        "market_sizes": [1.0, 1.0, 1.0, 2.0],
+        "hawkes": {"kinds": ["market_buy", "market_sell"], "decays": [5.0], "branching": [[[0.4, 0.1], [0.1, 0.4]]]},
+        "metaorders": {"rate": 1.0, "sizes": [1.0, 1.0]},
+        "replenishment": {},
+        "icebergs": {"share": 0.5},
+    }
+}
+QUEUES = {
+    "flow": {
+        "limit_rates": [0.0],
+        "cancel_rates": [0.0],
+        "market_rate": 0.0,
+        "queue_reactive": {
+            "limit": [[[9.0, 6.0, 4.0, 2.0]]] * 2,
+            "cancel": [[[0.0, 1.0, 2.0, 3.0]]] * 2,
+            "market": [[[0.0, 4.0, 3.0, 2.0]]] * 2,
+            "theta": 0.8,
+            "theta_reinit": 0.9,
+        },
+    }
+}
+"""Flows in which one event may do many things to the book: parts of icebergs, a book drawn anew."""
+
+
+@pytest.mark.parametrize("settings", [REACTIVE, QUEUES], ids=["reactive", "queues"])
+def test_recording_flows_that_do_much_at_once(settings):
+    plain, recorded = trading(4, **settings), trading(4, **settings)
+    volume = recorded._arrays.state["volume"][0].copy()
+    plain.run_for(20 * SECOND)
+    tape = recorded.record(20 * SECOND, levels=200)
+    assert digest(plain) == digest(recorded) and len(tape) > 300
+    assert_consistent(tape)
+    executed = tape.records[tape["kind"] == EXECUTE]
+    for side in OrderSide:
+        lots = executed["quantity"][executed["side"] == 1 - side].sum()
+        assert lots == recorded._arrays.state["volume"][0, side] - volume[side]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_recording_leaves_no_trace(seed):
     """The market recorded, in any number of parts, is bit for bit the market that was not."""

@@ -144,6 +144,15 @@ def test_the_command(tmp_path, capsys):
     assert "times as far from the real data as CST" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_checks_of_the_command(monkeypatch, capsys):
+    """The exit status says whether all passed."""
+    good, bad = Check("D3", "memory of returns", 0.01, -0.05, 0.05), Check("D4 fat", "kurtosis", 1.0, 3.0, math.inf)
+    for found, status in (([good], 0), ([good, bad], 1)):
+        monkeypatch.setattr(realism_command, "D_checks", lambda market, seed, found=found: found)
+        assert realism_command.main(["--market", "cst2010", "--checks"]) == status
+    assert "missed" in capsys.readouterr().out
+
+
 def test_markets_of_the_command(tmp_path):
     path = tmp_path / "market.toml"
     path.write_text("levels = 512\n[flow]\nmarket_rate = 0.5\n")
