@@ -50,6 +50,8 @@ LIMITS: dict[str, tuple[str, str, str, float, float]] = {
 }
 """Check -> fact, figure, what it is, lowest and highest value that passes."""
 
+EXECUTIONS, MESSAGES = 50_000, 2_000_000
+"""What the tape of the checks should hold, and what it must not exceed."""
 LONG = ("acf_returns", "kurtosis", "acf_volatility", "signature")
 """Facts that need many hours, of which mids on the seconds suffice."""
 
@@ -113,16 +115,17 @@ def check_facts(facts: Mapping[str, Measured], impact: Impact | None = None) -> 
 def D_checks(
     preset: MarketConfig | Mapping[str, Any] | str,
     *,
-    hours: float = 4.0,
+    hours: float | None = None,
     long_hours: float = 100.0,
     repeats: int = 200,
     seed: int = 0,
 ) -> list[Check]:
-    """All checks of a simulated market; about a minute for 100 messages a second.
+    """All checks of a simulated market; half a minute or so.
 
     Args:
         preset: the market.
-        hours: length of the tape for the facts of flow and book.
+        hours: length of the tape for the facts of flow and book; None: long enough for 50,000 executions, but not for
+            more than two million messages.
         long_hours: length of the series of mids for the facts of the price (at least 2, for 10 min returns).
         repeats: metaorders of the experiment on impact.
         seed: of the market.
@@ -131,7 +134,13 @@ def D_checks(
         ConfigError: not a market's configuration, or nothing trades in it.
     """
     config = build(MarketConfig, {"flow": preset} if isinstance(preset, str) else preset)
-    tape = Market(config, seed, log_capacity=0).record(round(hours * 3.6e12))
+    market = Market(config, seed, log_capacity=0)
+    if hours is None:
+        before = market.counters
+        market.run_for(600_000_000_000)
+        trades, messages = market.counters.trades - before.trades, market.counters.messages - before.messages
+        hours = min(EXECUTIONS / max(trades, 1), MESSAGES / max(messages, 1)) / 6.0
+    tape = market.record(round(hours * 3.6e12))
     facts = measure(tape, sorted({fact for fact, *_ in LIMITS.values()} - set(LONG) - {"impact"}))
     quotes = sampled_quotes(Market(config, seed + 1, log_capacity=0), round(long_hours * 3_600))
     facts |= measure(Sample(quotes), LONG)

@@ -10,6 +10,7 @@ import pytest
 from hft_gym import ConfigError, FlowConfig, Market
 from hft_gym.flow.presets import preset
 from hft_gym.realism import FACTS, fit_cst, in_shares, measure, metaorder_impact, scorecard, simulate_tape
+from hft_gym.realism import checks as realism_checks
 from hft_gym.realism import command as realism_command
 from hft_gym.realism.checks import LIMITS, Check, check_facts, sampled_quotes
 from hft_gym.realism.scorecard import COLUMNS, CST, MARKET, OTHER
@@ -82,6 +83,14 @@ def test_checks_and_their_limits():
     assert {"D2 exponent", "D9", "D12"} <= failed  # plain Poisson flow with informed traders
     for fact, figure, *_ in LIMITS.values():
         assert fact == "impact" or figure in FACTS[fact].values or figure in ("falling", "trade_share")
+
+
+def test_all_checks_of_a_market(monkeypatch):
+    monkeypatch.setattr(realism_checks, "EXECUTIONS", 2_000)
+    found = realism_checks.D_checks("default", long_hours=2.0, repeats=4)
+    assert [c.name for c in found] == list(LIMITS)
+    assert not next(c for c in found if c.name == "D1 exponent").passed
+    assert sum(math.isfinite(c.value) for c in found) >= 18  # the others need longer tapes
 
 
 def test_sampled_quotes_are_the_tapes():
