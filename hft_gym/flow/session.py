@@ -20,6 +20,7 @@ SESSION_TABLE = np.dtype(
         ("bin", "i8"),
         ("offset", "i8"),
         ("closes", "i8"),
+        ("opens", "i8"),
         ("halt_mean", "f8"),
         ("halt_length", "i8"),
         ("halt_move", "i8"),
@@ -29,8 +30,9 @@ SESSION_TABLE = np.dtype(
     align=True,
 )
 """Number of bins of a session (0: no shape); their length [ns]; the market's start within the session [ns]; whether
-trading ends with it; mean time between random halts [ns] (0: none); length of a halt [ns]; move of the mid that causes
-one [half-ticks] (0: none) and for how long a reference holds [ns]; activity of each bin."""
+trading ends with it; wait before trading begins [ns]; mean time between random halts [ns] (0: none); length of a halt
+[ns]; move of the mid that causes one [half-ticks] (0: none) and for how long a reference holds [ns]; activity of each
+bin."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class SessionConfig:
         (1.0,), low=0.0, high=1e3, min_length=1, max_length=MAX_BINS, doc="activity in equal parts of the session"
     )
     start_s: float = setting(0.0, low=0.0, high=1e7, doc="time within the session at which the market opens [s]")
+    opens_s: float = setting(
+        0.0, low=0.0, high=1e6, doc="time from the market's start until trading begins; messages wait for it [s]"
+    )
     closes: bool = setting(False, doc="trading ends with the session; otherwise the next session follows at once")
 
     def __post_init__(self) -> None:
@@ -58,6 +63,7 @@ class SessionConfig:
         record["n_bins"] = len(self.shape)
         record["bin"] = max(round(self.length_s * 1e9 / len(self.shape)), 1)
         record["offset"], record["closes"] = round(self.start_s * 1e9), self.closes
+        record["opens"] = round(self.opens_s * 1e9)
         record["shape"][: len(self.shape)] = self.shape
 
 
@@ -99,6 +105,10 @@ def begin_session(state: Any, table: Any, now: int) -> None:
     if table["n_bins"] > 0:
         set_shape(state, table, now)
     state["halt_reference_time"] = now
+    if table["opens"] > 0:
+        state["halted_until"] = now + table["opens"]
+        state["due"][HALT] = state["halted_until"]
+        return
     if table["halt_mean"] > 0.0:
         state["stretch"][HALT] = table["halt_mean"]
         wind(state, HALT, now)

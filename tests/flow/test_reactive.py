@@ -226,3 +226,17 @@ def test_a_redrawn_book_leaves_a_participants_orders_where_they_are():
     assert market._arrays.flow_state["reference"][0] != before or market.counters.trades > 20
     bid, ask = market.best(OrderSide.BID), market.best(OrderSide.ASK)
     assert bid < ask
+
+
+def test_trading_begins_at_the_opening_with_the_messages_that_came_before():
+    flow = replace(BASE, session=SessionConfig(opens_s=30.0))
+    market = Market(MarketConfig(flow=flow, participants=1, warm_up_ns=0), seed=1)
+    ask = market.best(OrderSide.ASK)
+    market.submit(1, OrderSide.BID, 1, ask)
+    quiet = market.counters.messages
+    market.run_until(30 * SECOND - 1)
+    assert market.counters.messages == quiet and market.account(1).position == 0
+    market.run_until(30 * SECOND)
+    assert market.account(1).position == 1
+    market.run_for(10 * SECOND)
+    assert market.counters.messages > quiet + 500
