@@ -9,6 +9,7 @@ mechanism touches the book itself. """
 from hft_gym.flow.config import FlowConfig
 from hft_gym.flow.hawkes import HawkesConfig
 from hft_gym.flow.icebergs import IcebergConfig
+from hft_gym.flow.learning import LearningConfig
 from hft_gym.flow.metaorders import MetaorderConfig
 from hft_gym.flow.population import PopulationConfig
 from hft_gym.flow.presets import PRESETS, preset
@@ -22,6 +23,7 @@ __all__ = [
     "HaltConfig",
     "HawkesConfig",
     "IcebergConfig",
+    "LearningConfig",
     "MetaorderConfig",
     "PopulationConfig",
     "QueueReactiveConfig",

@@ -12,6 +12,7 @@ from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
 from hft_gym.flow.hawkes import HAWKES, HawkesConfig
 from hft_gym.flow.icebergs import ICEBERGS, IcebergConfig
+from hft_gym.flow.learning import LEARNING, LearningConfig
 from hft_gym.flow.metaorders import FAR, METAORDERS, MetaorderConfig
 from hft_gym.flow.population import AGENTS, PopulationConfig
 from hft_gym.flow.queue_reactive import QUEUES, QueueReactiveConfig
@@ -45,6 +46,7 @@ FLOW = np.dtype(
         ("session", SESSION_TABLE),
         ("queues", QUEUES),
         ("population", AGENTS),
+        ("learning", LEARNING),
     ],
     align=True,
 )
@@ -131,6 +133,7 @@ class FlowConfig:
     queue_reactive: QueueReactiveConfig | None = setting(None, doc="intensities that depend on the size of the queue")
     metaorders: MetaorderConfig | None = setting(None, doc="traders who split large orders")
     replenishment: ReplenishmentConfig | None = setting(None, doc="limit orders that follow trades")
+    learning: LearningConfig | None = setting(None, doc="impact of surprising trades on the fundamental value")
     icebergs: IcebergConfig | None = setting(None, doc="limit orders that show a part of themselves")
     session: SessionConfig | None = setting(None, doc="activity by the time of day, and the close")
     halts: HaltConfig | None = setting(None, doc="trading halts")
@@ -171,7 +174,7 @@ class FlowConfig:
             "informed": self.informed_rate,
         }
         parts = (self.hawkes, self.queue_reactive, self.metaorders, self.replenishment, self.icebergs, self.session)
-        more = (self.halts, self.population, self.market_reach)
+        more = (self.halts, self.population, self.learning, self.market_reach)
         record["reactive"] = any(p is not None for p in (*parts, *more))
         if self.queue_reactive is not None:
             record["queue_reactive"] = 1
@@ -194,6 +197,8 @@ class FlowConfig:
             self.icebergs.fill(record["icebergs"])
         if self.session is not None:
             self.session.fill(record["session"])
+        if self.learning is not None:
+            self.learning.fill(record["learning"])
         if self.population is not None:
             self.population.fill(record["population"])
         if self.halts is not None:

@@ -75,6 +75,7 @@ FLOW_STATE = np.dtype(
         ("halt_reference_time", "i8"),
         ("fundamental_time", "i8"),
         ("fundamental_mean", "f8"),
+        ("memory", "f8", (4,)),
         ("reference", "i8"),
         ("parents", "i4", (MAX_TRADERS,)),
         ("pending", "i8", (4 * MAX_PENDING,)),
@@ -94,9 +95,9 @@ and when that was so; activity that its rate allows for; activity of the six kin
 (:data:`hft_gym.flow.hawkes.KINDS`), its decaying parts, and the time of both; volume by aggressor side, sum of the
 touch and resting orders at the last look; replenishing orders to come by side, their time, and the price from which
 they count; activity of the time of day; end of the halt; mid from which the price limit counts [half-ticks], and since
-when; time of the fundamental value and what it reverts to; price of the first bid queue below the reference price;
-children left of each metaorder, negative when selling; icebergs about to show again (side, price, lots to show, times
-to show again)."""
+when; time of the fundamental value and what it reverts to; averages of past trades; price of the first bid queue below
+the reference price; children left of each metaorder, negative when selling; icebergs about to show again (side, price,
+lots to show, times to show again)."""
 
 
 @inlined

@@ -12,6 +12,8 @@ from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, rest, take_out, volume_at
 from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite
 from hft_gym.flow.icebergs import hide, next_part
+from hft_gym.flow.informed import diffuse
+from hft_gym.flow.learning import MAX_MEMORIES, learn
 from hft_gym.flow.metaorders import child_order, take_parents
 from hft_gym.flow.population import MAKER, MAX_ORDERS, VALUE, next_agent, set_population_due, start_agents, wake
 from hft_gym.flow.queue_reactive import drawn_size, flow_order_at, queue_event, queue_price
@@ -59,6 +61,8 @@ def open_reactive(ex: Exchange) -> None:
     state["pressure"][1] = 0.0
     state["pressure_time"] = 0
     state["n_pending"] = 0
+    for k in range(MAX_MEMORIES):
+        state["memory"][k] = 0.0
     calm(state, hawkes, 0)
     begin_session(state, flow["session"], 0)
     if flow["queue_reactive"] != 0:
@@ -189,6 +193,10 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
             state["seen_volume"][side] += lots
             if happened < MARKET_BUY:
                 happened = MARKET_BUY + side
+            if flow["learning"]["impact"] > 0.0 and kind != INFORMED:
+                if flow["value_reversion"] > 0.0:
+                    diffuse(state, flow, now)
+                learn(state, flow["learning"], 1.0 if side == BID else -1.0, lots)
             if flow["replenish"]["share"] > 0.0:
                 call_for_liquidity(state, flow["replenish"], now, 1 - side, lots, ex.fills[U(0)]["price"])
     if kind == JUMP or kind == INFORMED:

@@ -13,6 +13,7 @@ from hft_gym.flow import (
     HaltConfig,
     HawkesConfig,
     IcebergConfig,
+    LearningConfig,
     MetaorderConfig,
     QueueReactiveConfig,
     ReplenishmentConfig,
@@ -240,3 +241,20 @@ def test_trading_begins_at_the_opening_with_the_messages_that_came_before():
     assert market.account(1).position == 1
     market.run_for(10 * SECOND)
     assert market.counters.messages > quiet + 500
+
+
+def test_the_value_moves_by_the_surprise_of_a_trade():
+    """Two buys of 4 lots and a sell of 1: v += impact (x - w m), m += (x - m) / tau, x = signed lots^0.5, by hand."""
+    flow = FlowConfig(
+        limit_rates=(0.0,), cancel_rates=(0.0,), limit_sizes=(0.0,) * 63 + (1.0,), market_rate=0.0,
+        learning=LearningConfig(impact=0.5, exponent=0.5, memories=(4.0, 10.0), weights=(0.4, 0.3)),
+    )  # fmt: skip
+    made = markets(flow, 1, participants=1, latency=LatencyConfig(0, 0, 0, 0, 0))
+    value, averages = made.arrays.flow_state["fundamental"][0], np.zeros(2)
+    for i, (side, lots) in enumerate(((0, 4), (0, 4), (1, 1)), 1):
+        made.run(SEND, 1, side, 2**30 if side == 0 else -(2**30), lots, 1, i * SECOND)
+        made.run(ADVANCE, i * SECOND, 0)
+        x = (1 if side == 0 else -1) * np.sqrt(lots)
+        value += 0.5 * (x - averages @ (0.4, 0.3))
+        averages += (x - averages) / (4.0, 10.0)
+        assert made.arrays.flow_state["fundamental"][0] == pytest.approx(value)
