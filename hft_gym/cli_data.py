@@ -30,8 +30,6 @@ class _Reading:
     """LOBSTER message file, ITCH 5.0, Databento MBO (DBN or CSV), Binance or Coinbase capture; .gz and .zst too."""
     symbols: tuple[str, ...] = ()
     """Instruments to keep (default: all in the file)."""
-    format: FormatName | None = None
-    """The file's format, if it is not recognised."""
     tick_size: float | None = None
     """The tick in currency; prices off it are issues (default: found from the prices)."""
 
@@ -46,6 +44,8 @@ class ConvertArgs(_Reading):
     Example: hft-gym data convert S013020-v50.txt.gz --symbols AAPL -o aapl.parquet
     """
 
+    format: FormatName | None = None
+    """The file's format, if it is not recognised."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=("-o",))] = None
     """The Parquet file (default: the file's name with .parquet, in the current folder)."""
     strict: bool = False
@@ -63,6 +63,8 @@ class ValidateArgs(_Reading):
     Example: hft-gym data validate AMZN_2012-06-21_34200000_57600000_message_5.csv
     """
 
+    format: FormatName | None = None
+    """The file's format, if it is not recognised."""
     strict: bool = False
     """Stop at the first issue."""
     json: Path | None = None

@@ -167,6 +167,8 @@ class BinanceSource(LineSource):
         self._first: dict[str, bool] = {}
         """Symbols whose first diff after the snapshot is still to come."""
         self._trade: dict[str, int] = {}
+        self._orphan: dict[str, Any] | None = None
+        """A snapshot that came before any stream named its symbol."""
         self.dropped = 0
         """Diffs older than the snapshot: the protocol drops them."""
 
@@ -185,6 +187,9 @@ class BinanceSource(LineSource):
         if instrument < 0:
             return
         if event == "depthUpdate":
+            if symbol not in self._update and self._orphan is not None:
+                orphan, self._orphan = self._orphan, None
+                self._snapshot({**orphan, "symbol": symbol}, time)
             if symbol in self._update:
                 self._diff(symbol, data, time)
             else:
@@ -224,9 +229,9 @@ class BinanceSource(LineSource):
         if not symbol:
             if self._numbers and all(s in self._update for s in self._numbers):
                 return  # every book is in step already
-            symbol = self.symbols[0] if self.symbols else ""
-            if not symbol:
-                raise ValueError("a snapshot before any stream named its symbol")
+            # It came before any stream: it belongs to the first book that shows up.
+            self._orphan = message
+            return
         instrument = self._instrument(symbol)
         stamp = int(message.get("T", 0)) * 10**6
         self._put(FeedKind.CLEAR, time, stamp, NO_SIDE, 0, 0, last, instrument, _SNAPSHOT)
@@ -271,10 +276,10 @@ class BinanceSource(LineSource):
                 self.log.add("gap", self.path, int(held[0][0]), len(held), text)
 
     def _books(self) -> Any:
-        return [self._update, self._held, self._first, self._trade, self.dropped]
+        return [self._update, self._held, self._first, self._trade, self.dropped, self._orphan]
 
     def _set_books(self, books: Any) -> None:
-        self._update, self._held, self._first, self._trade, self.dropped = books
+        self._update, self._held, self._first, self._trade, self.dropped, self._orphan = books
 
 
 def _sides(data: dict[str, Any], bids: str, asks: str) -> list[tuple[int, int, int]]:

@@ -121,7 +121,9 @@ def _book_checks(path: Path, name: str, symbol: str | None, tick_size: float | N
         return rows
     rows.append(Measured("messages", f"{found.messages:,}"))
     executions = values["executions"]
-    for what, key in (("best price", "executions_at_best"), ("front of the queue", "executions_at_front")):
+    for what, key in (
+        () if not executions else (("best price", "executions_at_best"), ("front of the queue", "executions_at_front"))
+    ):
         asked = source == "itch"
         rows.append(
             Measured(

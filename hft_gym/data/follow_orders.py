@@ -92,7 +92,7 @@ def order_message(f: Follow, o: Output, r: Any, row: int) -> bool:
             f.counters[c.UNKNOWN_FILLS] += 1
             return True
         note_issue(f, o, c.ISSUE_UNKNOWN, row, order_id, 0)
-        if kind == _MODIFY and r["side"] <= 1:
+        if kind == _MODIFY and r["side"] <= 1 and r["price"] != 0:
             r["kind"] = _ADD
             f.counters[c.MODIFIED_ADDS] += 1
             enter(f, I64(r["side"]), r["price"] // tick, r["quantity"], order_id)

@@ -52,6 +52,7 @@ class Screen:
         self.log, self.file = log, file
         self.times, self.prices = memory()
         self.largest = MAX_QUANTITY * 10 ** (meta.size_decimals if meta.size_decimals <= 9 else 9)
+        self.unfollowed = not meta.complete
         # Spreads of futures may have any price, single stocks and coins only positive ones.
         self.lowest = -(2**62) if meta.source == "dbn" and meta.auction else 1
 
@@ -66,7 +67,18 @@ class Screen:
         issues = np.zeros(1024, c.ISSUE)
         start = 0
         while start < len(records):
-            start, n = screen(records, rows, keep, issues, start, self.times, self.prices, self.largest, self.lowest)
+            start, n = screen(
+                records,
+                rows,
+                keep,
+                issues,
+                start,
+                self.times,
+                self.prices,
+                self.largest,
+                self.lowest,
+                self.unfollowed,
+            )
             report(issues[:n], self.log, self.file)
         chunk = chunk._replace(records=records)
         return chunk if keep.all() else chunk.take(keep)

@@ -87,7 +87,7 @@ def build_feed(
     elif first.tick % tick:
         found = first.tick / 10**first.meta.price_decimals
         raise ConfigError(
-            f"{path}: tick_size is {tick_size!r}, but prices are multiples of {found:g} and not all of it: "
+            f"{path}: tick_size is {tick_size!r}, but not all prices are multiples of it; they are of {found:g}: "
             f"set tick_size={found:g} (in an environment: market.tick_size)"
         )
     if lot is None:

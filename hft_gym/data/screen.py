@@ -37,11 +37,21 @@ def _note(issues: Any, n: int, code: int, row: int, value: int, other: int) -> N
 
 @entry
 def screen(
-    records: Any, rows: Any, keep: Any, issues: Any, start: int, times: Any, prices: Any, largest: int, lowest: int
+    records: Any,
+    rows: Any,
+    keep: Any,
+    issues: Any,
+    start: int,
+    times: Any,
+    prices: Any,
+    largest: int,
+    lowest: int,
+    unfollowed: bool,
 ) -> tuple[int, int]:
     """Check records from *start*; mend times in place, mark in *keep* what stays. Return (next record, issues).
 
     It stops early when *issues* is nearly full. *largest* is the largest quantity, *lowest* the least price allowed.
+    Executions are of known orders, whose prices were checked, unless the book is *unfollowed*.
     """
     n = 0
     i = start
@@ -70,14 +80,14 @@ def screen(
             bad = c.ISSUE_SIZE
         elif (
             kind == _ADD or kind == _REPLACE or kind == _LEVEL or kind == _HIDDEN or kind == _TRADE
-            or (kind == _QUOTE and quantity > 0)
+            or (kind == _QUOTE and quantity > 0) or (kind == _MODIFY and price != 0)
         ) and (price < lowest or price == 0):  # fmt: skip
             bad = c.ISSUE_PRICE
             value = price
         elif (kind == _ADD or kind == _LEVEL or kind == _QUOTE) and r["side"] > 1:
             bad = c.ISSUE_SIDE
             value = I64(r["side"])
-        elif (kind == _TRADE or kind == _EXECUTE or kind == _HIDDEN) and price > 0:
+        elif (kind == _TRADE or kind == _HIDDEN or (kind == _EXECUTE and unfollowed)) and price > 0:
             before = prices[U(place)]
             if before > 0 and (price >= JUMP * before or before >= JUMP * price):
                 bad = c.ISSUE_SCALE

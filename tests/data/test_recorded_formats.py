@@ -140,6 +140,17 @@ def test_binance_is_synchronised_by_its_protocol(tmp_path, futures):
     assert found["quotes_compared"] == found["quotes_equal"] == 2 * len(truth)
 
 
+def test_a_snapshot_may_come_first(tmp_path):
+    lines, truth = binance_lines(1)
+    at = next(i for i, line in enumerate(lines) if "lastUpdateId" in line)
+    early = [lines[at], *lines[:at], *lines[at + 1 :]]
+    first = int(lines[0].split(" ", 1)[0])
+    early[0] = f"{first - 1} " + lines[at].split(" ", 1)[1]
+    path = write_lines(tmp_path / "x.txt", early)
+    values = validate(path, strict=True).statistics["TESTUSDT"]
+    assert values["quotes_compared"] == values["quotes_equal"] == 2 * len(truth)
+
+
 def test_binance_gaps_and_repeats_are_named(tmp_path):
     lines, _ = binance_lines(1)
     diffs = [i for i, line in enumerate(lines) if "depthUpdate" in line]
