@@ -30,6 +30,7 @@ FLOW = np.dtype(
         ("informed_edge", "f8"),
         ("value_volatility", "f8"),
         ("value_reversion", "f8"),
+        ("informed_quotes", "f8"),
         ("distance_width", "i8"),
         ("market_reach", "i8"),
         ("reactive", "i8"),
@@ -71,8 +72,9 @@ class FlowConfig:
     the wrong side of it by at least ``informed_edge`` (Glosten and Milgrom 1985), so that resting quotes suffer adverse
     selection.
 
-    The value may also diffuse (Ornstein and Uhlenbeck). On top of it, each off by default, there are excitation
-    (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, the time of day and halts; what
+    The value may also diffuse (Ornstein and Uhlenbeck), and follow the order flow (Kyle 1985, Econometrica 53:1315:
+    a price that learns from trades moves in proportion to them). On top of it, each off by default, there are
+    excitation (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, the time of day and halts; what
     they make of the rates multiplies. ``queue_reactive`` replaces the limit orders, cancellations and market orders
     given by ``limit_rates``, ``cancel_rates`` and ``market_rate``.
 
@@ -126,6 +128,13 @@ class FlowConfig:
     value_reversion: float = setting(
         0.0, low=0.0, high=1e6, doc="rate at which the diffusing value reverts to the opening price [1/s]; 0: never"
     )
+    informed_quotes: float = setting(
+        0.0,
+        low=0.0,
+        high=1.0,
+        doc="share of limit orders whose senders know the value: they do not bid above it less informed_edge, nor "
+        "offer below it plus that",
+    )
     market_reach: int | None = setting(
         None, low=0, high=2**20, doc="ticks beyond the best price up to which a market order trades; None: any price"
     )
@@ -175,7 +184,7 @@ class FlowConfig:
         }
         parts = (self.hawkes, self.queue_reactive, self.metaorders, self.replenishment, self.icebergs, self.session)
         more = (self.halts, self.population, self.learning, self.market_reach)
-        record["reactive"] = any(p is not None for p in (*parts, *more))
+        record["reactive"] = any(p is not None for p in (*parts, *more)) or self.informed_quotes > 0.0
         if self.queue_reactive is not None:
             record["queue_reactive"] = 1
             total = self.queue_reactive.fill(record["queues"])
@@ -187,6 +196,7 @@ class FlowConfig:
         record["distance_width"] = self.distance_width
         record["value_volatility"] = self.value_volatility / np.sqrt(1e9)
         record["value_reversion"] = self.value_reversion * 1e-9
+        record["informed_quotes"] = self.informed_quotes
         record["market_reach"] = FAR if self.market_reach is None else self.market_reach
         if self.metaorders is not None:
             self.metaorders.fill(record["metaorders"])

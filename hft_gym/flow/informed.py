@@ -15,7 +15,7 @@ import numpy as np
 from hft_gym._jit import I64, inlined, kernel
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty
 from hft_gym.flow.hawkes import admitted
-from hft_gym.flow.random import decay, draw, normal, sample
+from hft_gym.flow.random import decay, draw, high_unit, normal, sample
 from hft_gym.flow.state import EXTRA, INFORMED, JUMP, next_due
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -40,6 +40,14 @@ def diffuse(state: Any, flow: Any, now: int) -> None:
     spread = 2.0 * speed * elapsed if speed * elapsed < 1e-8 else 1.0 - share * share
     sd = flow["value_volatility"] * math.sqrt(spread / (2.0 * speed))
     state["fundamental"] = mean + (state["fundamental"] - mean) * share + sd * z
+
+
+@inlined
+def is_known_bad(state: Any, flow: Any, side: int, price: int, word: Any) -> bool:
+    """True if the sender of a limit order, who knows the value with probability ``informed_quotes``, knows *price* to
+    be bad; takes the high half of *word*."""
+    gain = state["fundamental"] - price if side == BID else price - state["fundamental"]
+    return gain < flow["informed_edge"] and high_unit(word) < flow["informed_quotes"]
 
 
 @inlined

@@ -9,6 +9,7 @@ import numpy as np
 from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.book.ladder import ASK, BID, Book, is_empty, price_of, side_of
 from hft_gym.flow.hawkes import CANCEL_BID, LIMIT_BID, MARKET_BUY
+from hft_gym.flow.informed import is_known_bad
 from hft_gym.flow.metaorders import reach_of
 from hft_gym.flow.poisson import limit_distance, touch
 from hft_gym.flow.random import draw, high_unit, low_unit, sample
@@ -40,9 +41,10 @@ def limit_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int, 
     state["happened"] = LIMIT_BID + side
     distance = limit_distance(flow, word)
     quantity = sample(flow["limit_size"], I64(word >> _S32))
-    if side == BID:
-        return side, touch(book, state, ASK) - distance, quantity
-    return side, touch(book, state, BID) + distance, quantity
+    price = touch(book, state, ASK) - distance if side == BID else touch(book, state, BID) + distance
+    if is_known_bad(state, flow, side, price, choice):
+        quantity = 0
+    return side, price, quantity
 
 
 @kernel

@@ -16,6 +16,7 @@ from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty
 from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
+from hft_gym.flow.informed import is_known_bad
 from hft_gym.flow.random import ALIAS, TABLE_SIZE, decay, draw, fill_alias_table, low_unit, sample
 from hft_gym.flow.state import REPLENISHMENT, set_clock, wind
 
@@ -97,11 +98,13 @@ def new_liquidity(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int
     if mark >= all_:
         return BID, 0, 0
     if mark < bids:
-        price = state["level"][BID] - offset
+        side, price = BID, state["level"][BID] - offset
         if not is_empty(book, ASK):
             price = min(price, best_price(book, ASK) - 1)
-        return BID, price, quantity
-    price = state["level"][ASK] + offset
-    if not is_empty(book, BID):
-        price = max(price, best_price(book, BID) + 1)
-    return ASK, price, quantity
+    else:
+        side, price = ASK, state["level"][ASK] + offset
+        if not is_empty(book, BID):
+            price = max(price, best_price(book, BID) + 1)
+    if is_known_bad(state, flow, side, price, choice):
+        quantity = 0
+    return side, price, quantity
