@@ -19,6 +19,7 @@ from hft_gym.flow.queue_reactive import QUEUES, QueueReactiveConfig
 from hft_gym.flow.random import ALIAS, TABLE_SIZE, fill_alias_table
 from hft_gym.flow.replenishment import REPLENISH, ReplenishmentConfig
 from hft_gym.flow.session import SESSION_TABLE, HaltConfig, SessionConfig
+from hft_gym.flow.volatility import VOLATILITY_TABLE, VolatilityConfig
 
 FLOW = np.dtype(
     [
@@ -45,6 +46,7 @@ FLOW = np.dtype(
         ("icebergs", ICEBERGS),
         ("hawkes", HAWKES),
         ("session", SESSION_TABLE),
+        ("volatility", VOLATILITY_TABLE),
         ("queues", QUEUES),
         ("population", AGENTS),
         ("learning", LEARNING),
@@ -74,9 +76,9 @@ class FlowConfig:
 
     The value may also diffuse (Ornstein and Uhlenbeck), and follow the order flow (Kyle 1985, Econometrica 53:1315:
     a price that learns from trades moves in proportion to them). On top of it, each off by default, there are
-    excitation (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, the time of day and halts; what
-    they make of the rates multiplies. ``queue_reactive`` replaces the limit orders, cancellations and market orders
-    given by ``limit_rates``, ``cancel_rates`` and ``market_rate``.
+    excitation (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, wandering activity,
+    the time of day and halts; what they make of the rates multiplies. ``queue_reactive`` replaces the limit orders,
+    cancellations and market orders given by ``limit_rates``, ``cancel_rates`` and ``market_rate``.
 
     Rates are per second. A rate of zero switches its mechanism off. Laws are weights of the values 1, 2, 3, ...
     (at most 64) and need not sum to 1.
@@ -144,6 +146,7 @@ class FlowConfig:
     replenishment: ReplenishmentConfig | None = setting(None, doc="limit orders that follow trades")
     learning: LearningConfig | None = setting(None, doc="impact of surprising trades on the fundamental value")
     icebergs: IcebergConfig | None = setting(None, doc="limit orders that show a part of themselves")
+    volatility: VolatilityConfig | None = setting(None, doc="activity that wanders, so that volatility clusters")
     session: SessionConfig | None = setting(None, doc="activity by the time of day, and the close")
     halts: HaltConfig | None = setting(None, doc="trading halts")
     population: PopulationConfig | None = setting(None, doc="trading agents: noise, value, momentum, market makers")
@@ -183,7 +186,7 @@ class FlowConfig:
             "informed": self.informed_rate,
         }
         parts = (self.hawkes, self.queue_reactive, self.metaorders, self.replenishment, self.icebergs, self.session)
-        more = (self.halts, self.population, self.learning, self.market_reach)
+        more = (self.halts, self.population, self.learning, self.volatility, self.market_reach)
         record["reactive"] = any(p is not None for p in (*parts, *more)) or self.informed_quotes > 0.0
         if self.queue_reactive is not None:
             record["queue_reactive"] = 1
@@ -205,6 +208,8 @@ class FlowConfig:
             self.replenishment.fill(record["replenish"], mean_size)
         if self.icebergs is not None:
             self.icebergs.fill(record["icebergs"])
+        if self.volatility is not None:
+            self.volatility.fill(record["volatility"])
         if self.session is not None:
             self.session.fill(record["session"])
         if self.learning is not None:

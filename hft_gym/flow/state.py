@@ -22,8 +22,8 @@ from hft_gym.flow.random import derive, draw, exponential
 LIMIT, MARKET, CANCEL, JUMP, INFORMED, REPLAY, EXTRA = range(7)
 MECHANISMS = 7
 """The clocks that the event loop looks at. ``EXTRA`` is the earliest of the further ones."""
-METAORDER, REPLENISHMENT, SESSION, HALT, ICEBERG, POPULATION = range(7, 13)
-CLOCKS = 13
+METAORDER, REPLENISHMENT, SESSION, HALT, ICEBERG, POPULATION, VOLATILITY = range(7, 14)
+CLOCKS = 14
 """The fixed list of mechanisms; a new one is a file of its own, a number here and a line in the dispatch of
 ``market/reactive.py``."""
 
@@ -70,6 +70,8 @@ FLOW_STATE = np.dtype(
         ("pressure_time", "i8"),
         ("level", "i8", (2,)),
         ("shape", "f8"),
+        ("climate", "f8", (2,)),
+        ("high", "i8"),
         ("halted_until", "i8"),
         ("halt_reference", "i8"),
         ("halt_reference_time", "i8"),
@@ -94,8 +96,9 @@ Of a reactive flow: unit-mean time left on each clock, the mean time between its
 and when that was so; activity that its rate allows for; activity of the six kinds of events
 (:data:`hft_gym.flow.hawkes.KINDS`), its decaying parts, and the time of both; volume by aggressor side, sum of the
 touch and resting orders at the last look; replenishing orders to come by side, their time, and the price from which
-they count; activity of the time of day; end of the halt; mid from which the price limit counts [half-ticks], and since
-when; time of the fundamental value and what it reverts to; averages of past trades; price of the first bid queue below
+they count; activity of the time of day; wandering activity (of limit orders and cancellations, of all else) and bits
+of the components that are high; end of the halt; mid from which the price limit counts [half-ticks], and since when;
+time of the fundamental value and what it reverts to; averages of past trades; price of the first bid queue below
 the reference price; children left of each metaorder, negative when selling; icebergs about to show again (side, price,
 lots to show, times to show again)."""
 
@@ -194,7 +197,7 @@ def wind(state: Any, k: int, now: int) -> Any:
 def set_cancel_clock(state: Any, flow: Any, now: int) -> None:
     """Set a reactive flow's cancellation clock after the number of its resting orders changed."""
     n = 1 if flow["queue_reactive"] != 0 else state["n_live"]
-    rate = n * state["ceiling"][CANCEL] * state["shape"]
+    rate = n * state["ceiling"][CANCEL] * state["shape"] * state["climate"][0]
     if now < state["halted_until"]:
         rate = 0.0
     set_clock(state, CANCEL, now, flow["cancel_mean"] / rate if rate > 0.0 else 0.0)

@@ -35,10 +35,12 @@ from hft_gym.flow.state import (
     POPULATION,
     REPLENISHMENT,
     SESSION,
+    VOLATILITY,
     set_cancel_clock,
     set_clock,
     set_extra_due,
 )
+from hft_gym.flow.volatility import begin_volatility, switch_component
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.live import remember, strike_off
 
@@ -65,6 +67,7 @@ def open_reactive(ex: Exchange) -> None:
         state["memory"][k] = 0.0
     calm(state, hawkes, 0)
     begin_session(state, flow["session"], 0)
+    begin_volatility(state, flow["volatility"], 0)
     if flow["queue_reactive"] != 0:
         draw_book(ex)
     if flow["metaorders"]["mean"] > 0.0:
@@ -107,7 +110,7 @@ def set_rate(state: Any, flow: Any, k: int, now: int) -> None:
         if flow["cancel_mean"] > 0.0:
             set_cancel_clock(state, flow, now)
         return
-    rate = state["ceiling"][k] * (1.0 if k == JUMP else state["shape"])
+    rate = state["ceiling"][k] * (1.0 if k == JUMP else state["shape"]) * state["climate"][0 if k == LIMIT else 1]
     if now < state["halted_until"] and k != JUMP:
         rate = 0.0
     set_clock(state, k, now, mean_of(flow, k) / rate if rate > 0.0 else 0.0)
@@ -156,6 +159,9 @@ def due_event(ex: Exchange, kind: int, now: int) -> tuple[int, int, int, int, in
             side, price, quantity = next_part(state)
         elif due[SESSION] <= now:
             set_shape(state, flow["session"], now)
+            retime(ex, now)
+        elif due[VOLATILITY] <= now:
+            switch_component(state, flow["volatility"], now)
             retime(ex, now)
         elif due[HALT] <= now:
             halt_event(state, flow["session"], now, mid2_of(ex))
