@@ -16,6 +16,7 @@ from hft_gym.flow.presets import PRESETS, preset
 from hft_gym.flow.queue_reactive import QueueReactiveConfig
 from hft_gym.flow.replenishment import ReplenishmentConfig
 from hft_gym.flow.session import HaltConfig, SessionConfig
+from hft_gym.flow.volatility import VolatilityConfig
 
 __all__ = [
     "PRESETS",
@@ -29,5 +30,6 @@ __all__ = [
     "QueueReactiveConfig",
     "ReplenishmentConfig",
     "SessionConfig",
+    "VolatilityConfig",
     "preset",
 ]

@@ -18,6 +18,7 @@ from hft_gym.flow import (
     QueueReactiveConfig,
     ReplenishmentConfig,
     SessionConfig,
+    VolatilityConfig,
     preset,
 )
 from hft_gym.market.arrays import allocate
@@ -25,7 +26,7 @@ from hft_gym.market.entries import ADVANCE, OPEN, SEND, Markets
 
 SECOND = 10**9
 BASE = preset("default")
-UNIFORM = tuple(tuple(0.5 * r / BASE.rates().sum() for _ in range(6)) for r in BASE.rates())
+UNIFORM = tuple(tuple(0.25 * r / BASE.rates().sum() for _ in range(6)) for r in BASE.rates())
 EVERYTHING = replace(
     BASE,
     hawkes=HawkesConfig(branching=(UNIFORM,), decays=(5.0,)),
@@ -34,6 +35,9 @@ EVERYTHING = replace(
     icebergs=IcebergConfig(share=0.2),
     session=SessionConfig(length_s=60.0, shape=(2.0, 0.5, 1.0)),
     halts=HaltConfig(rate=0.05, length_s=2.0, move_ticks=8),
+    volatility=VolatilityConfig(components=3, depth=0.2),
+    value_impact=0.001,
+    informed_quotes=0.1,
     value_volatility=0.5,
     value_reversion=0.01,
     market_reach=0,
@@ -64,7 +68,7 @@ def test_one_seed_is_one_path_and_a_silent_participant_leaves_no_trace():
 
 
 @pytest.mark.parametrize(
-    "name", ["hawkes", "metaorders", "replenishment", "icebergs", "session", "halts", "market_reach"]
+    "name", ["volatility", "hawkes", "metaorders", "replenishment", "icebergs", "session", "halts", "market_reach"]
 )
 def test_every_mechanism_changes_the_path(name):
     def run(flow):
