@@ -74,11 +74,11 @@ class FlowConfig:
     the wrong side of it by at least ``informed_edge`` (Glosten and Milgrom 1985), so that resting quotes suffer adverse
     selection.
 
-    The value may also diffuse (Ornstein and Uhlenbeck), and follow the order flow (Kyle 1985, Econometrica 53:1315:
-    a price that learns from trades moves in proportion to them). On top of it, each off by default, there are
-    excitation (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, wandering activity,
-    the time of day and halts; what they make of the rates multiplies. ``queue_reactive`` replaces the limit orders,
-    cancellations and market orders given by ``limit_rates``, ``cancel_rates`` and ``market_rate``.
+    The value may also diffuse (Ornstein and Uhlenbeck), and follow surprising trades
+    (:class:`~hft_gym.flow.learning.LearningConfig`). On top of it, each off by default, there are excitation
+    (:class:`~hft_gym.flow.hawkes.HawkesConfig`), metaorders, replenishment, icebergs, wandering activity, the time of
+    day and halts; what they make of the rates multiplies. ``queue_reactive`` replaces the limit orders, cancellations
+    and market orders given by ``limit_rates``, ``cancel_rates`` and ``market_rate``.
 
     Rates are per second. A rate of zero switches its mechanism off. Laws are weights of the values 1, 2, 3, ...
     (at most 64) and need not sum to 1.

@@ -36,7 +36,6 @@ EVERYTHING = replace(
     session=SessionConfig(length_s=60.0, shape=(2.0, 0.5, 1.0)),
     halts=HaltConfig(rate=0.05, length_s=2.0, move_ticks=8),
     volatility=VolatilityConfig(components=3, depth=0.2),
-    value_impact=0.001,
     informed_quotes=0.1,
     value_volatility=0.5,
     value_reversion=0.01,

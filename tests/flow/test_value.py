@@ -1,11 +1,11 @@
-"""Wandering activity, the value that follows trades, and quotes of those who know it."""
+"""Wandering activity, and quotes of those who know it."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hft_gym import LatencyConfig, Market, MarketConfig, OrderSide
+from hft_gym import Market, MarketConfig, OrderSide
 from hft_gym.errors import ConfigError
 from hft_gym.flow import VolatilityConfig, preset
 from hft_gym.market.arrays import allocate
@@ -13,7 +13,6 @@ from hft_gym.market.entries import ADVANCE, OPEN, Markets
 
 SECOND = 10**9
 BASE = preset("cst2010")
-QUIET = LatencyConfig(0, 0, 0, 0, 0)
 
 
 def markets(flow, n):
@@ -41,16 +40,6 @@ def test_activity_keeps_its_mean_and_spreads_the_number_of_jumps():
     # A mixture of normals: 3 E[a^2], and E[a^2] = (1 + depth^2)^4 while no component switches.
     assert abs(kurtosis["plain"] - 3.0) < 0.4
     assert 6.0 < kurtosis["wandering"] < 3.0 * 1.36**4 * 1.2
-
-
-@pytest.mark.parametrize(("side", "sign"), [(OrderSide.BID, 1), (OrderSide.ASK, -1)])
-def test_the_value_follows_each_lot_taken(side, sign):
-    flow = replace(BASE, market_rate=0.0, value_impact=0.25)
-    market = Market(MarketConfig(flow=flow, latency=QUIET), seed=1)
-    market.submit(1, side, 3)
-    market.run_for(1000)
-    assert market.account(1).position == 3 * sign
-    assert market._arrays.flow_state["fundamental"][0] == 10_000 + 0.75 * sign
 
 
 def test_who_knows_the_value_does_not_quote_beyond_it():
