@@ -1,6 +1,7 @@
 """The followed book against a plain exchange; repairs; the operations of a replay; queue models; markets."""
 
 import gzip
+import json
 
 import gymnasium
 import numpy as np
@@ -261,24 +262,49 @@ def test_a_binance_feed_shows_the_books_best_quotes(tmp_path, model):
     assert check.executions == check.at_front > 50
 
 
-def test_the_models_bracket_the_place_in_the_queue(tmp_path):
-    """What stands before an order placed at the end of a level, after cancellations: front <= proportional <= back."""
+def capture_of_levels(path, totals):
+    """A Binance spot capture: a best bid at 100.0 of each of *totals* in turn, a second apart; best ask 101.0."""
+    time = 1_723_161_255 * 10**9
+
+    def line(message):
+        return f"{time} {json.dumps(message)}"
+
+    def diff(number, bids):
+        data = {"e": "depthUpdate", "E": 1, "s": "X", "U": number, "u": number, "b": bids, "a": []}
+        return line({"stream": "x@depth", "data": data})
+
+    bids = [["100.0", str(totals[0])], ["99.9", "50"]]
+    snapshot = {"lastUpdateId": 1, "bids": bids, "asks": [["101.0", "5"], ["101.1", "50"]]}
+    lines = [diff(1, []), line(snapshot)]
+    for number, total in enumerate(totals, 2):
+        time += 10**9
+        lines.append(diff(number, [["100.0", str(total)]]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_models_bracket_the_place_of_an_order_in_a_market(tmp_path):
+    """I join behind 16 lots, 4 come after me, 9 of the 20 are cancelled: how many are ahead of me then?"""
+    from hft_gym import Market
+    from hft_gym.types import OrderSide
+
+    path = capture_of_levels(tmp_path / "x.txt", [16, 16, 20, 11, 11])
     ahead = {}
     for model in ("front", "proportional", "back"):
-        book, _, _ = follow(
-            *LEVELS, (FeedKind.LEVEL, 0, 0, 99, 20), (FeedKind.LEVEL, 0, 0, 99, 11), depth="L2", open_at=2,
-            queue_model=model,
-        )  # fmt: skip
-        # Mine was placed when 16 stood there; the four that came later stand behind me.
-        before = 16 - sum(q for name, _, _, q, _ in ops_of(book) if name in ("REDUCE", "DELETE"))
-        last = [(n, q) for n, _, p, q, _ in ops_of(book)[2:] if p == 99 and n in ("REDUCE", "DELETE")]
-        behind = 4
-        if model == "back":
-            before = 16 - max(0, sum(q for _, q in last) - behind)
-        elif model == "proportional":
-            before = 16 - sum(q for _, q in last[:2])
-        ahead[model] = before
-    assert ahead["front"] <= ahead["proportional"] <= ahead["back"] and ahead["front"] < ahead["back"]
+        feed = ReplayFeed.from_file(path, 0.1, queue_model=model, lot_size=1.0)
+        quiet = {"order_ns": 0, "order_jitter_ns": 0}
+        market = Market({"latency": quiet, "tick_size": 0.1, "max_orders": 1024}, feed=feed)
+        second = int(feed.times[0])
+        market.submit(1, OrderSide.BID, 1, 1_000)
+        market.run_until(second + 2 * 10**9 - 1)
+        (order,) = market.working_orders(1)
+        assert order.volume_ahead == 16
+        market.run_until(int(feed.times[-1]))
+        (order,) = market.working_orders(1)
+        ahead[model] = order.volume_ahead
+    assert ahead["front"] == 16 - 9  # everything left from before me
+    assert ahead["back"] == 16 - (9 - 4)  # the four behind me went first
+    assert ahead["proportional"] == 16 * 11 // 20
 
 
 # -- markets and measured files ------------------------------------------------------------------------------
