@@ -2,7 +2,7 @@
 queue is empty the price moves by a tick and both queues are drawn anew.
 
 Orders arrive and leave at equal rates (the balanced case), 20 a second and side; new queues hold 1 to 20 lots,
-uniformly. """
+uniformly."""
 
 from hft_gym.flow.config import FlowConfig
 from hft_gym.flow.queue_reactive import QueueReactiveConfig
