@@ -210,6 +210,10 @@ def train(
     import tensorboard  # noqa: F401
     import torch  # noqa: F401
 
+    if options.resume is None and options.env.feed is not None:
+        from hft_gym.envs.core import EnvCore
+
+        EnvCore(options.env, 1)  # a file that cannot be replayed must not take the run's name
     run, options = _folder(options, command, changed)
     try:
         return _train(options, run, report, console)

@@ -118,8 +118,11 @@ class ArchiveWriter:
 
 
 def _open_parquet(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise DataError('Parquet is read by pyarrow, of the extra "data": pip install "hft_gym[data]"', path) from None
 
     try:
         return pq.ParquetFile(str(path))
