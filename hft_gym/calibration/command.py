@@ -30,19 +30,21 @@ class Args:
 
     Models: cst (Cont, Stoikov and Talreja: rates by distance, orders of one size), queue-reactive (Huang, Lehalle and
     Rosenbaum: rates by queue size; for large-tick stocks), hawkes (rates by distance, sizes as they are, six kinds of
-    events that excite each other). The TOML file is a market for `hft-gym realism --market FILE` and `MarketConfig`.
+    events that excite each other), spread-hawkes (the same, with places, rates and cancellations that depend on the
+    spread, brought near the data by a search over simulations: up to three minutes). The TOML file is a market for
+    `hft-gym realism --market FILE` and `MarketConfig`.
     """
 
     data: tyro.conf.Positional[Path]
     """LOBSTER message file (its orderbook file beside it, or 50 levels of messages), or another of docs/data.md."""
     model: str = "hawkes"
-    """cst, queue-reactive or hawkes."""
+    """cst, queue-reactive, hawkes or spread-hawkes."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("market.toml")
-    """The file to write."""
+    """The file to write: .toml, or .py for a preset as in hft_gym/flow/presets."""
     part: int | None = None
     """Fit only to this hour of the data, from 0 (halves if there are less than two hours); default: all of it."""
     lot: int | None = None
-    """Shares in one lot of the market (hawkes; default: chosen by the data)."""
+    """Shares in one lot of the market (hawkes, spread-hawkes; default: chosen by the data)."""
     metaorder_share: float = 0.0
     """Share of the market orders that comes from traders who split large ones (hawkes)."""
     tick_size: float | None = None
@@ -73,10 +75,13 @@ def main(argv: list[str] | None = None) -> int:
                 raise ConfigError(f"part is {args.part}; the data has the parts 0 to {len(parts) - 1}")
             tape = parts[args.part]
         status.update(f"fitting {args.model} to {len(tape):,} records")
-        found = calibrate(tape, args.model, lot=args.lot, metaorder_share=args.metaorder_share)
+        found = calibrate(tape, args.model, lot=args.lot, metaorder_share=args.metaorder_share, say=status.update)
     console.print(_parameters(found))
     console.print(_residuals(found))
-    write_atomically(args.out, found.to_toml(command))
+    title = (
+        f"{tape.symbol or args.data.stem}: parameters fitted to {tape.seconds / 60:.0f} minutes of order-level data."
+    )
+    write_atomically(args.out, found.to_module(title, command) if args.out.suffix == ".py" else found.to_toml(command))
     written = [args.out]
     if args.report is not None:
         from hft_gym.calibration.page import html

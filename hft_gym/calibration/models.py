@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 
 from hft_gym.calibration.hawkes import Residual, exponential_residual, fit_hawkes, hawkes_residuals
 from hft_gym.calibration.queues import NAMES, fit_queues, queue_residuals
-from hft_gym.config import build, did_you_mean, to_dict
+from hft_gym.calibration.spread import KNOBS, fit_spread, nearest
+from hft_gym.calibration.writing import as_module, changed, rounded, toml_lines
+from hft_gym.config import build, did_you_mean
 from hft_gym.errors import ConfigError
 from hft_gym.flow import FlowConfig
 from hft_gym.flow.hawkes import KINDS, HawkesConfig
@@ -29,6 +30,7 @@ from hft_gym.types import OrderSide
 __all__ = ["MODELS", "Calibration", "Parameter", "calibrate"]
 
 Floats = NDArray[np.float64]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -65,52 +67,13 @@ class Calibration:
         """The market's settings where they differ from the defaults, for ``--market FILE`` and `MarketConfig`."""
         lines = [f"# {line}" for line in header.splitlines()]
         lines += [f"# model {self.model}; one lot is {self.lot} of the data's"]
-        return "\n".join(lines + _toml(_changed(self.market))) + "\n"
+        return "\n".join(lines + toml_lines(changed(self.market))) + "\n"
 
-
-def _changed(config: Any) -> dict[str, Any]:
-    """Settings of a configuration that differ from its defaults; those without default always."""
-    found = {}
-    plain = to_dict(config)
-    blank: dict[str, Any] = {}
-    # Where a setting has no default everything is written.
-    with suppress(TypeError, ConfigError):
-        blank = to_dict(type(config)())
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if value is None or (f.name in blank and plain[f.name] == blank[f.name]):
-            continue
-        found[f.name] = _changed(value) if is_dataclass(value) else plain[f.name]
-    return found
-
-
-def _toml(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[str]:
-    """A table of settings as TOML lines: plain values first, then the tables in it."""
-    lines = [f"{key} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            here = (*path, key)
-            lines += ["", f"[{'.'.join(here)}]", *_toml(value, here)]
-    return lines
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(v) for v in value)}]"
-    return repr(value)
-
-
-def _rounded(value: Any) -> Any:
-    """Floats to seven digits: more than any estimate has."""
-    if isinstance(value, Mapping):
-        return {k: _rounded(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(v) for v in value]
-    return float(f"{value:.7g}") if isinstance(value, float) else value
+    def to_module(self, title: str, command: str = "") -> str:
+        """The same as a preset: a Python module with the flow ``FLOW``, the market's other settings ``SETTINGS`` and
+        the shares of one lot ``LOT``."""
+        title = f"{title} One lot is {self.lot} of the data's; model {self.model}. Made by::\n\n    {command}\n"
+        return as_module(changed(self.market), self.lot, title)
 
 
 # -- what all models share -------------------------------------------------------------------------------------------
@@ -181,6 +144,14 @@ def events_of(tape: Tape) -> tuple[Floats, NDArray[np.int64]]:
     return (r["time"][known] - tape.start) / 1e9, kind[known]
 
 
+def event_rows(tape: Tape) -> NDArray[np.int64]:
+    """The records of the events of :func:`events_of`: of a market order's fills the first."""
+    kind = tape.records["kind"]
+    event = (kind == TapeKind.LIMIT) | (kind == TapeKind.CANCEL) | (kind == TapeKind.REDUCE)
+    event[trades(tape).first] = True
+    return np.flatnonzero(event)
+
+
 def poisson_residuals(tape: Tape) -> dict[str, Residual]:
     """Time-rescaled intervals of each kind of event under constant rates."""
     time, kind = events_of(tape)
@@ -194,6 +165,9 @@ def poisson_residuals(tape: Tape) -> dict[str, Residual]:
 # -- the models --------------------------------------------------------------------------------------------------
 
 
+Fitted = tuple[MarketConfig, int, list[Parameter], dict[str, Residual]]
+
+
 def _distance_parameters(fit: Any) -> list[Parameter]:
     found = []
     for i in range(TABLE_SIZE):
@@ -204,7 +178,7 @@ def _distance_parameters(fit: Any) -> list[Parameter]:
     return found
 
 
-def _cst(tape: Tape, lot: int | None, share: float) -> tuple[MarketConfig, int, list[Parameter], dict[str, Residual]]:
+def _cst(tape: Tape, lot: int | None, share: float, say: Say) -> Fitted:
     """Cont, Stoikov and Talreja: rates by distance, orders of the mean size."""
     if lot is not None or share:
         raise ConfigError(
@@ -216,9 +190,7 @@ def _cst(tape: Tape, lot: int | None, share: float) -> tuple[MarketConfig, int, 
     return fit.market(), fit.lot, parameters, poisson_residuals(tape)
 
 
-def _hawkes(
-    tape: Tape, lot: int | None, share: float
-) -> tuple[MarketConfig, int, list[Parameter], dict[str, Residual]]:
+def _hawkes(tape: Tape, lot: int | None, share: float, say: Say) -> Fitted:
     """Rates by distance and the laws of sizes as they are; six kinds of events that excite each other."""
     plain = fit_cst(tape)
     chosen = natural_lot(tape) if lot is None else lot
@@ -305,9 +277,7 @@ def _nested(x: Any) -> Any:
     return tuple(_nested(v) for v in x) if isinstance(x, (list, np.ndarray)) else float(x)
 
 
-def _queue_reactive(
-    tape: Tape, lot: int | None, share: float
-) -> tuple[MarketConfig, int, list[Parameter], dict[str, Residual]]:
+def _queue_reactive(tape: Tape, lot: int | None, share: float, say: Say) -> Fitted:
     """Huang, Lehalle and Rosenbaum: intensities by queue and size; theta and theta_reinit by simulated moments."""
     if lot is not None or share:
         raise ConfigError(
@@ -364,11 +334,52 @@ def _match_moves(tape: Tape, fit: Any, base: Mapping[str, Any]) -> tuple[float, 
     return best[1], best[2], chosen
 
 
-Fitted = tuple[MarketConfig, int, list[Parameter], dict[str, Residual]]
-MODELS: dict[str, Callable[[Tape, int | None, float], Fitted]] = {
+def round_lot(tape: Tape) -> int:
+    """The largest of 100, 10 and 1 shares of which at least nine in ten limit orders are multiples."""
+    size = tape["quantity"][tape["kind"] == TapeKind.LIMIT]
+    return next(lot for lot in (100, 10, 1) if lot == 1 or (len(size) and (size % lot == 0).mean() >= 0.9))
+
+
+EVALUATIONS = 26
+"""Markets that the search of spread-hawkes tries."""
+
+
+def _spread_hawkes(tape: Tape, lot: int | None, share: float, say: Say) -> Fitted:
+    """Excitation, with places, rates and cancellations that depend on the spread, brought near by simulation."""
+    if share:
+        raise ConfigError(f"metaorder_share is {share}; the model spread-hawkes has no metaorders")
+    chosen = round_lot(tape) if lot is None else lot
+    time, kind = events_of(tape)
+    fit = fit_spread(tape, time, kind, event_rows(tape), _mirrored, chosen)
+    placed, n = fit.placement, len(fit.placement.counts)
+    parameters = [
+        Parameter("limit rate", fit.arrivals, fit.arrivals / np.sqrt(2.0 * fit.arrivals * tape.seconds), "1/s"),
+        Parameter("market_rate", fit.taking, fit.taking / np.sqrt(2.0 * fit.taking * tape.seconds), "1/s"),
+    ]
+    bounds = [*placed.config.spreads, np.inf]
+    for name, values, errors in (
+        ("limit factor", placed.config.limit_factors, placed.limit_errors),
+        ("market factor", placed.config.market_factors, placed.market_errors),
+    ):
+        parameters += [Parameter(f"{name}[spread <= {bounds[c]:g}]", values[c], errors[c], "") for c in range(n)]
+    for c in range(n):
+        for j, offset in enumerate(placed.config.cancel_offsets):
+            value, error = placed.config.cancel_rates[c][j], placed.cancel_errors[c, j]
+            parameters.append(Parameter(f"cancel_rate[spread <= {bounds[c]:g}, offset {offset}]", value, error, "1/s"))
+    parameters.append(Parameter("newest share", placed.config.newest_share, float("nan"), ""))
+    parameters.append(Parameter("spectral radius", fit.hawkes.radius, float("nan"), ""))
+    knobs, found = nearest(fit, tape, chosen, EVALUATIONS, say=say)
+    parameters += [Parameter(f"knob {name} (log)", v, float("nan"), "") for name, v in zip(KNOBS, knobs, strict=True)]
+    parameters.append(Parameter("distance found", found, float("nan"), ""))
+    residuals = dict(zip(KINDS, hawkes_residuals(time, kind, fit.hawkes), strict=True))
+    return fit.market(knobs), chosen, parameters, residuals
+
+
+MODELS: dict[str, Callable[[Tape, int | None, float, Say], Fitted]] = {
     "cst": _cst,
     "queue-reactive": _queue_reactive,
     "hawkes": _hawkes,
+    "spread-hawkes": _spread_hawkes,
 }
 """The models by name."""
 
@@ -380,6 +391,7 @@ def calibrate(
     lot: int | None = None,
     metaorder_share: float = 0.0,
     tick_size: float | None = None,
+    say: Say = lambda text: None,
 ) -> Calibration:
     """Fit a model to real data.
 
@@ -389,6 +401,7 @@ def calibrate(
         lot: shares of one lot of the market, for models whose orders have several sizes; None: chosen by the data.
         metaorder_share: of the market orders, this share is sent by traders who split large ones, of the fitted alpha.
         tick_size: of a file, in its currency; None: see `hft_gym.realism.read_tape`.
+        say: told how a long search goes.
 
     Raises:
         ConfigError: no such model, an option that it does not have, or data it cannot be fitted to.
@@ -401,7 +414,7 @@ def calibrate(
     tape = data if isinstance(data, Tape) else read_tape(data, tick_size)
     if len(tape) < 1_000 or tape.levels < 1:
         raise ConfigError(f"the tape has {len(tape)} records of {tape.levels} levels; needed are 1000 of at least 1")
-    market, chosen, parameters, residuals = MODELS[model](tape, lot, metaorder_share)
-    market = build(MarketConfig, _rounded(_changed(replace(market, tick_size=tape.tick_size))))
+    market, chosen, parameters, residuals = MODELS[model](tape, lot, metaorder_share, say)
+    market = build(MarketConfig, rounded(changed(replace(market, tick_size=tape.tick_size))))
     shared = (sign_memory(tape), value_volatility(tape))
     return Calibration(model, market, chosen, (*parameters, *shared), residuals, poisson_residuals(tape))

@@ -14,6 +14,7 @@ from hft_gym.flow.hawkes import HAWKES, HawkesConfig
 from hft_gym.flow.icebergs import ICEBERGS, IcebergConfig
 from hft_gym.flow.learning import LEARNING, LearningConfig
 from hft_gym.flow.metaorders import FAR, METAORDERS, MetaorderConfig
+from hft_gym.flow.placement import PLACEMENT, PlacementConfig
 from hft_gym.flow.population import AGENTS, PopulationConfig
 from hft_gym.flow.queue_reactive import QUEUES, QueueReactiveConfig
 from hft_gym.flow.random import ALIAS, TABLE_SIZE, fill_alias_table
@@ -50,6 +51,9 @@ FLOW = np.dtype(
         ("queues", QUEUES),
         ("population", AGENTS),
         ("learning", LEARNING),
+        ("placement", PLACEMENT),
+        ("limit_lots", "i8", (TABLE_SIZE,)),
+        ("market_lots", "i8", (TABLE_SIZE,)),
     ],
     align=True,
 )
@@ -112,6 +116,12 @@ class FlowConfig:
         max_length=TABLE_SIZE,
         doc="weights of market and informed order sizes 1, 2, ... lots",
     )
+    limit_lots: tuple[int, ...] | None = setting(
+        None, low=1, high=2**31, doc="sizes that the entries of limit_sizes stand for [lots]; None: 1, 2, ..."
+    )
+    market_lots: tuple[int, ...] | None = setting(
+        None, low=1, high=2**31, doc="the same of market_sizes, and of the sizes of metaorders' children"
+    )
     jump_rate: float = setting(0.0, low=0.0, doc="jumps of the fundamental value per second")
     jump_sizes: tuple[float, ...] = setting(
         (1.0,),
@@ -140,6 +150,9 @@ class FlowConfig:
     market_reach: int | None = setting(
         None, low=0, high=2**20, doc="ticks beyond the best price up to which a market order trades; None: any price"
     )
+    placement: PlacementConfig | None = setting(
+        None, doc="places relative to the own best price, and rates, that depend on the spread"
+    )
     hawkes: HawkesConfig | None = setting(None, doc="excitation: events that make events more likely")
     queue_reactive: QueueReactiveConfig | None = setting(None, doc="intensities that depend on the size of the queue")
     metaorders: MetaorderConfig | None = setting(None, doc="traders who split large orders")
@@ -156,6 +169,15 @@ class FlowConfig:
         for name in ("limit_sizes", "market_sizes", "jump_sizes"):
             if not sum(getattr(self, name)) > 0.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; at least one weight must be positive")
+        for name, lots in (("limit", self.limit_lots), ("market", self.market_lots)):
+            sizes = getattr(self, f"{name}_sizes")
+            if lots is not None and len(lots) != len(sizes):
+                raise ConfigError(f"{name}_lots has {len(lots)} values; {name}_sizes has {len(sizes)}")
+        children = len(self.metaorders.sizes) if self.metaorders is not None else 0
+        if self.market_lots is not None and children > len(self.market_lots):
+            raise ConfigError(f"market_lots has {len(self.market_lots)} values, the metaorders' sizes {children}")
+        if self.placement is not None and self.queue_reactive is not None:
+            raise ConfigError("placement: a queue-reactive flow places its orders itself; leave one of the two out")
 
     def rates(self) -> NDArray[np.float64]:
         """Events per second of each of :data:`hft_gym.flow.hawkes.KINDS` at activity 1.
@@ -166,8 +188,8 @@ class FlowConfig:
             means = self.queue_reactive.means()
         else:
             limit = sum(self.limit_rates)
-            means = {"limit": limit, "cancel": limit if max(self.cancel_rates) > 0.0 else 0.0, "market":
-            self.market_rate}
+            cancels = max(self.cancel_rates) if self.placement is None else self.placement.busiest[2]
+            means = {"limit": limit, "cancel": limit if cancels > 0.0 else 0.0, "market": self.market_rate}
         if self.metaorders is not None:
             means["market"] += 0.5 * self.metaorders.rate * (1.0 - self.metaorders.limit_share)
         return np.repeat([means["limit"], means["cancel"], means["market"]], 2)
@@ -185,9 +207,18 @@ class FlowConfig:
             "jump": self.jump_rate,
             "informed": self.informed_rate,
         }
+        if self.placement is not None:
+            limit, market, cancel = self.placement.busiest
+            rates |= {"limit": rates["limit"] * limit, "market": rates["market"] * market, "cancel": cancel}
+            self.placement.fill(record["placement"])
+        for name, lots in (("limit_lots", self.limit_lots), ("market_lots", self.market_lots)):
+            record[name] = np.arange(1, TABLE_SIZE + 1)
+            if lots is not None:
+                record[name][: len(lots)] = lots
         parts = (self.hawkes, self.queue_reactive, self.metaorders, self.replenishment, self.icebergs, self.session)
         more = (self.halts, self.population, self.learning, self.volatility, self.market_reach)
-        record["reactive"] = any(p is not None for p in (*parts, *more)) or self.informed_quotes > 0.0
+        sizes = (self.placement, self.limit_lots, self.market_lots)
+        record["reactive"] = any(p is not None for p in (*parts, *more, *sizes)) or self.informed_quotes > 0.0
         if self.queue_reactive is not None:
             record["queue_reactive"] = 1
             total = self.queue_reactive.fill(record["queues"])
@@ -204,7 +235,7 @@ class FlowConfig:
         if self.metaorders is not None:
             self.metaorders.fill(record["metaorders"])
         if self.replenishment is not None:
-            mean_size = float(np.average(np.arange(1, len(self.limit_sizes) + 1), weights=self.limit_sizes))
+            mean_size = float(np.average(record["limit_lots"][: len(self.limit_sizes)], weights=self.limit_sizes))
             self.replenishment.fill(record["replenish"], mean_size)
         if self.icebergs is not None:
             self.icebergs.fill(record["icebergs"])

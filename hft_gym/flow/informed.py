@@ -69,6 +69,8 @@ def informed_order(book: Book, state: Any, flow: Any, now: int) -> tuple[int, in
         diffuse(state, flow, now)
     next_due(state, INFORMED, now, flow["informed_mean"])
     quantity = sample(flow["market_size"], I64(draw(state["streams"], INFORMED) & _LOW))
+    if flow["reactive"] != 0:
+        quantity = I64(flow["market_lots"][quantity - 1])
     if flow["reactive"] != 0 and not admitted(state, flow["hawkes"], INFORMED, now):
         return BID, 0, 0
     highest = I64(math.floor(state["fundamental"] - flow["informed_edge"]))

@@ -88,7 +88,7 @@ def new_liquidity(book: Book, state: Any, flow: Any, now: int) -> tuple[int, int
     wind(state, REPLENISHMENT, now)
     choice, word = draw(state["streams"], REPLENISHMENT), draw(state["streams"], REPLENISHMENT)
     offset = sample(replenish["offset"], I64(word & _LOW)) - 1
-    quantity = sample(flow["limit_size"], I64(word >> _S32))
+    quantity = I64(flow["limit_lots"][U(sample(flow["limit_size"], I64(word >> _S32)) - 1)])
     relax(state, replenish, now)
     # The clock ran at the rate of when it was set; the true one has fallen since.
     mark = low_unit(choice) / (state["stretch"][REPLENISHMENT] * replenish["decay"])

@@ -151,6 +151,8 @@ def due_event(ex: Exchange, kind: int, now: int) -> tuple[int, int, int, int, in
         due = state["due"]
         if due[METAORDER] <= now:
             side, price, quantity, tif = child_order(book, state, flow["metaorders"], now)
+            if quantity > 0:
+                quantity = I64(flow["market_lots"][U(quantity - 1)])
         elif due[REPLENISHMENT] <= now:
             side, price, quantity = new_liquidity(book, state, flow, now)
         elif due[POPULATION] <= now:

@@ -38,8 +38,10 @@ class Args:
     """Which hour of the data is the reference, from 0 (halves if there are less than two hours)."""
     other: int | None = None
     """Which one is the yardstick (default: the next)."""
-    lot: int = 1
-    """Shares in one lot of the simulated market."""
+    lot: int | None = None
+    """Shares in one lot of the simulated market (default: the preset's, or 1)."""
+    fitted: int | None = None
+    """The hour that the CST yardstick is fitted to (default: the reference itself)."""
     tick_size: float | None = None
     """Tick of the data, in its currency (default: 0.01 of LOBSTER, else found from the prices)."""
     symbol: str | None = None
@@ -72,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
             data,
             part=args.part,
             other=args.other,
-            lot=args.lot,
+            lot=lot_of(args.market) if args.lot is None else args.lot,
+            fitted=args.fitted,
             seconds=args.seconds,
             impact=not args.no_impact,
             seed=args.seed,
@@ -105,9 +108,10 @@ def market_of(name: str) -> MarketConfig:
     import tomllib
 
     from hft_gym.config import build
+    from hft_gym.flow.presets import preset_settings
 
     if not name.endswith(".toml"):
-        return build(MarketConfig, {"flow": name})
+        return build(MarketConfig, preset_settings(name) | {"flow": name})
     try:
         with open(name, "rb") as file:
             return build(MarketConfig, tomllib.load(file))
@@ -115,6 +119,13 @@ def market_of(name: str) -> MarketConfig:
         raise ConfigError(f"market is {name!r}; it cannot be read ({error.strerror})") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"market is {name!r}; it is no TOML file ({error})") from error
+
+
+def lot_of(name: str) -> int:
+    """Shares of one lot of the preset called *name*; 1 of a TOML file."""
+    from hft_gym.flow.presets import preset_lot
+
+    return 1 if name.endswith(".toml") else preset_lot(name)
 
 
 def _checks(args: Args, market: MarketConfig, console: Console) -> int:

@@ -189,6 +189,7 @@ def scorecard(
     part: int = 0,
     other: int | None = None,
     lot: int = 1,
+    fitted: int | None = None,
     seconds: float | None = None,
     impact: bool = True,
     repeats: int = 100,
@@ -205,6 +206,8 @@ def scorecard(
         part: number of the reference hour, from 0.
         other: number of the yardstick; None: the hour after the reference, or the one before at the end.
         lot: shares in one lot of the simulated market.
+        fitted: number of the part that the CST flow is fitted to, for markets that were fitted to it too and are
+            compared with what they have not seen; None: the reference.
         seconds: length of the simulated tapes; None: as long as the reference.
         impact: whether to do the experiment on metaorders too (half a minute).
         repeats: metaorders of it.
@@ -217,7 +220,8 @@ def scorecard(
     config = build(MarketConfig, {"flow": market} if isinstance(market, str) else market)
     parts = split(data, max(2, int(data.seconds // HOUR)))
     chosen = part + 1 if other is None and part + 1 < len(parts) else part - 1 if other is None else other
-    for name, value in (("part", part), ("other", chosen)):
+    source = part if fitted is None else fitted
+    for name, value in (("part", part), ("other", chosen), ("fitted", source)):
         if not 0 <= value < len(parts):
             raise ConfigError(f"{name} is {value}; the data has the parts 0 to {len(parts) - 1}")
     if chosen == part:
@@ -226,7 +230,7 @@ def scorecard(
     length = reference.seconds if seconds is None else seconds
     depth = max(reference.levels, 1)
     say("fitting the CST flow")
-    fit = fit_cst(reference)
+    fit = fit_cst(parts[source])
     say("simulating")
     tapes = {
         REAL: reference,
@@ -250,6 +254,7 @@ def scorecard(
         "parts": len(parts),
         "part": part,
         "other": chosen,
+        "fitted": source,
         "seconds": length,
         "lot": lot,
         "seed": seed,

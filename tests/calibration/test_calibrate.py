@@ -8,6 +8,7 @@ import pytest
 from hft_gym import ConfigError, FlowConfig, MarketConfig, calibrate
 from hft_gym.calibration import MODELS, fit_queues, queue_residuals, reference_price
 from hft_gym.calibration import command as calibrate_command
+from hft_gym.calibration import models
 from hft_gym.calibration.models import events_of, natural_lot, sign_memory, size_weights, value_volatility
 from hft_gym.config import build
 from hft_gym.flow.queue_reactive import QueueReactiveConfig
@@ -126,6 +127,21 @@ def test_a_model_gives_a_market_that_runs(tape, model):
     assert made["per_second"] == pytest.approx(ours["per_second"], rel=0.35)
 
 
+def test_the_spread_model_is_searched_and_written_as_a_preset(tape, monkeypatch):
+    """The search never ends farther off than it began; the module it writes holds the market that was found."""
+    monkeypatch.setattr(models, "EVALUATIONS", 5)
+    told = []
+    found = calibrate(tape, "spread-hawkes", say=told.append)
+    distances = [float(text.rsplit(" ", 1)[1]) for text in told]
+    assert distances == sorted(distances, reverse=True) and len(distances) >= 2
+    assert found.lot == 1 and {"newest share", "knob cancel (log)"} <= {p.name for p in found.parameters}
+    module = {}
+    exec(found.to_module("A tape.", "hft-gym calibrate"), module)
+    assert build(MarketConfig, module["SETTINGS"] | {"flow": module["FLOW"]}) == found.market
+    assert module["LOT"] == 1 and "A tape. One lot is 1" in module["__doc__"]
+    assert build(MarketConfig, tomllib.loads(found.to_toml())) == found.market
+
+
 def test_hawkes_residuals_beat_poissons_on_excited_data():
     data = simulate_tape(calibrate(shared_lobster("AMZN", 5), "hawkes").market, 600, levels=5)
     found = calibrate(data, "hawkes", metaorder_share=0.0, lot=1)
@@ -159,7 +175,9 @@ def test_refusals(tape):
         calibrate(tape, "cst", lot=5)
     with pytest.raises(ConfigError, match="0 records"):
         calibrate(tape.between(0, 1), "cst")
-    assert set(MODELS) == {"cst", "queue-reactive", "hawkes"}
+    with pytest.raises(ConfigError, match="has no metaorders"):
+        calibrate(tape, "spread-hawkes", metaorder_share=0.5)
+    assert set(MODELS) == {"cst", "queue-reactive", "hawkes", "spread-hawkes"}
 
 
 def test_the_command(tmp_path, capsys):

@@ -6,7 +6,7 @@ from hft_gym.flow.presets import PRESETS
 from hft_gym.realism import D_checks
 
 pytestmark = pytest.mark.verify
-CLAIMED = [name for name in ("realistic", "large-tick", "small-tick") if name in PRESETS]
+CLAIMED = [name for name in ("realistic",) if name in PRESETS]
 """Presets that must pass every check."""
 CONTROLS = ("D1 exponent", "D1 relaxation", "D2 exponent", "D12")
 """What plain Poisson flow must fail."""

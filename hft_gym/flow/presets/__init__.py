@@ -2,6 +2,9 @@
 
 Its name is the module's, with hyphens for underscores (``large_tick.py`` is ``large-tick``); both are understood.
 Modules are imported when they are asked for.
+
+A calibrated preset also has ``SETTINGS``, of the market that it was made for (opening price, size of the book,
+warm-up), and ``LOT``, the shares of one lot: :func:`preset_settings`, :func:`preset_lot`.
 """
 
 from __future__ import annotations
@@ -9,10 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError
 from hft_gym.flow.config import FlowConfig
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{__name__}.{name.replace('-', '_')}")
 
 
 class _Presets(Mapping[str, FlowConfig]):
@@ -25,7 +33,7 @@ class _Presets(Mapping[str, FlowConfig]):
         name = name.replace("_", "-")
         if name not in self._names:
             raise KeyError(name)
-        flow: FlowConfig = import_module(f"{__name__}.{name.replace('-', '_')}").FLOW
+        flow: FlowConfig = _module(name).FLOW
         return flow
 
     def __contains__(self, name: object) -> bool:
@@ -50,3 +58,15 @@ def preset(name: str) -> FlowConfig:
     if name not in PRESETS:
         raise ConfigError(f"unknown flow preset {name!r}{did_you_mean(name, list(PRESETS))}")
     return PRESETS[name]
+
+
+def preset_settings(name: str) -> dict[str, Any]:
+    """Settings of the market, beside the flow, that the preset called *name* was made for; mostly none."""
+    preset(name)
+    return dict(getattr(_module(name), "SETTINGS", {}))
+
+
+def preset_lot(name: str) -> int:
+    """Shares (lots of the data) of one lot of a calibrated preset; 1 of any other."""
+    preset(name)
+    return int(getattr(_module(name), "LOT", 1))
