@@ -69,11 +69,11 @@ class Calibration:
         lines += [f"# model {self.model}; one lot is {self.lot} of the data's"]
         return "\n".join(lines + toml_lines(changed(self.market))) + "\n"
 
-    def to_module(self, title: str, command: str = "") -> str:
+    def to_module(self, title: str, command: str) -> str:
         """The same as a preset: a Python module with the flow ``FLOW``, the market's other settings ``SETTINGS`` and
         the shares of one lot ``LOT``."""
-        title = f"{title} One lot is {self.lot} of the data's; model {self.model}. Made by::\n\n    {command}\n"
-        return as_module(changed(self.market), self.lot, title)
+        title = f"{title} One lot is {self.lot} of the data's."
+        return as_module(changed(self.market), self.lot, title, command)
 
 
 # -- what all models share -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pprint import pformat
-from textwrap import indent
+from textwrap import indent, wrap
 from typing import Any
 
 from hft_gym.config import to_dict
@@ -15,17 +15,16 @@ from hft_gym.errors import ConfigError
 __all__ = ["as_module", "changed", "rounded", "toml_lines"]
 
 
-def as_module(settings: Mapping[str, Any], lot: int, title: str) -> str:
-    """A preset's module from a market's *settings*, with the docstring *title*."""
+def as_module(settings: Mapping[str, Any], lot: int, title: str, command: str) -> str:
+    """A preset's module from a market's *settings*: docstring *title*, and the *command* that made it."""
     rest = {name: value for name, value in settings.items() if name != "flow"}
-    body = (
-        f"FLOW = build(\n    FlowConfig,\n{wrapped(settings['flow'])},\n)\n"
-        f"SETTINGS: dict[str, Any] = {pformat(rest, width=100, sort_dicts=False)}\n"
-        f"LOT = {lot}\n"
-    )
+    made_by = " \\\n#       ".join(wrap(command, 100, break_on_hyphens=False)) or "?"
     return (
-        f'"""{title}"""\n\n# ruff: noqa: E501\nfrom typing import Any\n\nfrom hft_gym.config import build\n'
-        f"from hft_gym.flow.config import FlowConfig\n\n# fmt: off\n{body}# fmt: on\n"
+        f'"""{title}"""\n\nfrom typing import Any\n\nfrom hft_gym.config import build\n'
+        f"from hft_gym.flow.config import FlowConfig\n\n# Made by:\n#   {made_by}\n# fmt: off\n"
+        f"FLOW = build(\n    FlowConfig,\n{wrapped(settings['flow'])},\n)\n"
+        f"SETTINGS: dict[str, Any] = {pformat(rest, width=90, sort_dicts=False)}\n"
+        f"LOT = {lot}\n# fmt: on\n"
     )
 
 

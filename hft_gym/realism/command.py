@@ -14,6 +14,7 @@ from rich.console import Console
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
 from hft_gym.realism.checks import D_checks
+from hft_gym.realism.markdown import markdown
 from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape
 from hft_gym.report.table import number
@@ -55,7 +56,7 @@ class Args:
     checks: bool = False
     """Only the realism checks of the market, without data: ranges found in real markets; about a minute."""
     out: Path = Path("realism")
-    """Folder for scorecard.json and scorecard.html (the page needs the extra plot)."""
+    """Folder for scorecard.json, scorecard.md and scorecard.html (which needs the extra plot)."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -87,7 +88,8 @@ def main(argv: list[str] | None = None) -> int:
     for sentence in card.verdicts():
         console.print(sentence)
     write_atomically(args.out / "scorecard.json", card.to_json())
-    written = [args.out / "scorecard.json"]
+    write_atomically(args.out / "scorecard.md", markdown(card, args.market))
+    written = [args.out / "scorecard.json", args.out / "scorecard.md"]
     if util.find_spec("plotly") is not None:
         from hft_gym.realism.page import html
 

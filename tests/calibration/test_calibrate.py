@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from hft_gym import ConfigError, FlowConfig, MarketConfig, calibrate
-from hft_gym.calibration import MODELS, fit_queues, queue_residuals, reference_price
+from hft_gym.calibration import MODELS, fit_queues, models, queue_residuals, reference_price
 from hft_gym.calibration import command as calibrate_command
-from hft_gym.calibration import models
 from hft_gym.calibration.models import events_of, natural_lot, sign_memory, size_weights, value_volatility
 from hft_gym.config import build
 from hft_gym.flow.queue_reactive import QueueReactiveConfig
