@@ -19,10 +19,11 @@ def markdown(card: Scorecard, name: str) -> str:
     lines += [f"{parts} Other real part: {meta['other']}. CST: fitted to part {meta['fitted']}.", ""]
     lines += [line for sentence in card.verdicts() for line in (sentence, "")]
     lines.append("A calibrated market should be at most half as far as CST and twice as far as the other part:")
+    lines.append("")
     for metric, title in (("l1", "L1"), ("wasserstein", "Wasserstein-1")):
         ratio = card.ratios()[metric]
-        words = ("reached" if ratio["over_cst"] <= 0.5 else "missed", "reached" if ratio["over_real"] <= 2 else "missed")
-        lines.append(f"{title} {words[0]} and {words[1]}" + ("; " if metric == "l1" else "."))
+        words = ["reached" if ratio[k] <= most else "missed" for k, most in (("over_cst", 0.5), ("over_real", 2.0))]
+        lines.append(f"- {title} against CST: {words[0]}; against the other part: {words[1]}.")
     columns = (OTHER, MARKET, CST)
     lines += ["", "## Scores (0: alike; mean with 99 % interval)", ""]
     lines.append("| score | " + " | ".join(f"{m} {c}" for m in ("L1", "W1") for c in columns) + " |")

@@ -13,6 +13,7 @@ from hft_gym.realism import FACTS, fit_cst, in_shares, measure, metaorder_impact
 from hft_gym.realism import checks as realism_checks
 from hft_gym.realism import command as realism_command
 from hft_gym.realism.checks import LIMITS, Check, check_facts, sampled_quotes
+from hft_gym.realism.markdown import markdown
 from hft_gym.realism.scorecard import COLUMNS, CST, MARKET, OTHER
 from tests.data_files import shared_lobster
 from tests.market.helpers import SECOND, digest
@@ -128,6 +129,11 @@ def test_the_scorecard_as_table_json_and_page(card):
     document = json.loads(card.to_json())
     assert set(document["facts"]) == set(FACTS) and set(document["scores"]) == {OTHER, MARKET, CST}
     assert document["facts"]["spread"]["values"]["real"]["mean"] == card.facts["real"]["spread"].values["mean"]
+    page = markdown(card, "default")
+    assert all(fact.title in page for fact in FACTS.values()) and "ask_volume given spread" in page
+    assert ("L1 against CST: reached" in page) == (card.ratios()["l1"]["over_cst"] <= 0.5)
+    widths = {line.count("|") for line in page.splitlines() if line.startswith("|")}
+    assert widths == {8}
     pytest.importorskip("plotly")
     from hft_gym.realism.page import html
 
@@ -138,8 +144,8 @@ def test_the_scorecard_as_table_json_and_page(card):
 
 def test_wrong_parts():
     data = simulate_tape("default", 60, levels=1)
-    for wrong in ({"part": 2}, {"other": -1}, {"part": 1, "other": 1}):
-        with pytest.raises(ConfigError, match=r"part is 2|other is"):
+    for wrong in ({"part": 2}, {"other": -1}, {"part": 1, "other": 1}, {"fitted": 5}):
+        with pytest.raises(ConfigError, match=r"part is 2|other is|fitted is 5"):
             scorecard("default", data, impact=False, **wrong)
 
 
