@@ -28,6 +28,10 @@ COVERED = (
     ),
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
     (r"hft-gym demo", "tests/train/test_demo.py"),
+    (
+        r"hft-gym calibrate .* --model spread-hawkes .*",
+        "tests/calibration/test_calibrate.py searches less long; tests/verify/test_presets.py scores what they made",
+    ),
 )
 """(command, where it is tested): commands that are not run here."""
 
