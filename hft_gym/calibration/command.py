@@ -78,9 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         found = calibrate(tape, args.model, lot=args.lot, metaorder_share=args.metaorder_share, say=status.update)
     console.print(_parameters(found))
     console.print(_residuals(found))
-    title = (
-        f"{tape.symbol or args.data.stem}: parameters fitted to {tape.seconds / 60:.0f} minutes of order-level data."
-    )
+    title = f"{tape.symbol or args.data.stem}: {args.model} fitted to {tape.seconds / 60:.0f} minutes of its orders."
     write_atomically(args.out, found.to_module(title, command) if args.out.suffix == ".py" else found.to_toml(command))
     written = [args.out]
     if args.report is not None:
@@ -109,6 +107,9 @@ def main(argv: list[str] | None = None) -> int:
         for sentence in card.verdicts():
             console.print(sentence)
     console.print(f"written: {', '.join(str(p) for p in written)}", markup=False)
+    if args.out.suffix == ".py":
+        console.print("a preset goes into hft_gym/flow/presets; its name is the file's, with hyphens")
+        return 0
     again = shlex.join(["hft-gym", "realism", "--market", str(args.out), "--against", str(args.data)])
     console.print(f"compare it with:  {again} --lot {found.lot}", markup=False)
     return 0
