@@ -56,7 +56,7 @@ class Options:
 
     num_envs: int = 256
     """Markets played side by side."""
-    env_threads: int = 1
+    env_threads: int = 2
     """Threads of the compiled step; results do not depend on it."""
     torch_threads: int = 1
     """Threads of torch. The networks are so small that a second one gains nothing (measured: 16,384 samples are

@@ -39,8 +39,11 @@ envs = gymnasium.make_vec("HFTMarket-v0", num_envs=4096)
 envs.reset(seed=1)
 for _ in range(20):
     envs.step(envs.action_space.sample())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"gib": peak * (1 if sys.platform == "darwin" else 1024) / 2**30}))
+if sys.platform == "linux":  # getrusage counts the memory of the process that started this one, too
+    peak = 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps({"gib": peak / 2**30}))
 """
 
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from hft_gym._jit import JIT_DISABLED
 from hft_gym.envs.kernel import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERVE, STOP, STOPPED, run_batch
 
-SPINS = 1 if JIT_DISABLED else 100_000
-"""Looks at a flag before a thread gives up and sleeps: some 50 us."""
-CALM = 256
-"""Steps without a second look after a wait in vain: on a busy machine, looking takes the time that others need."""
+SPINS = 1 if JIT_DISABLED else 200_000
+"""Looks at a flag before a thread gives up and sleeps: some 100 us."""
+MOST_CALM = 512
+"""Most steps without a second look after waits in vain: on a busy machine, looking takes the time that others need."""
 
 
 class Workers:
@@ -46,6 +46,7 @@ class Workers:
         self._control = np.zeros(len(self._ranges) * LINE, np.int64)
         self._orders = 0
         self._calm = 0  # steps still to be waited for asleep
+        self._patience = 8  # how many they will be after the next wait in vain
         self._waiting = False
         self._done: SimpleQueue[None] = SimpleQueue()
         self._asleep = [False] * len(self._ranges)
@@ -107,10 +108,13 @@ class Workers:
                     self._done.get()
             except KeyboardInterrupt as error:
                 interrupt = error
-        if self._waiting and not self._calm:
-            self._calm = CALM
-        elif self._calm:
+        if self._calm:
             self._calm -= 1
+        elif self._waiting:
+            self._calm = self._patience
+            self._patience = min(2 * self._patience, MOST_CALM)
+        elif self._patience > 8:
+            self._patience -= 1
         self._waiting = False
         if interrupt is not None:
             raise interrupt
