@@ -44,8 +44,8 @@ def training(options: Options) -> Plan:
             _share(agents, options),
             least=("<=", 10.0),
             aim=("<=", 5.0),
-            note="256 environments on 2 threads, torch on 1, as train ppo does; rollouts of 64 steps, batches of 2,048, "
-            "4 epochs, policy of 2 x 64",
+            note="256 environments on 2 threads, torch on 1, as train ppo does; rollouts of 64 steps, batches of "
+            "2,048, 4 epochs, policy of 2 x 64",
         ),
     ]
     return Plan(cases, close=adapter.close)
