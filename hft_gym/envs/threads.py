@@ -20,7 +20,7 @@ from hft_gym.envs.kernel import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERV
 
 SPINS = 1 if JIT_DISABLED else 200_000
 """Looks at a flag before a thread gives up and sleeps: some 100 us."""
-MOST_CALM = 512
+MOST_CALM = 64
 """Most steps without a second look after waits in vain: on a busy machine, looking takes the time that others need."""
 
 
@@ -114,7 +114,7 @@ class Workers:
             self._calm = self._patience
             self._patience = min(2 * self._patience, MOST_CALM)
         elif self._patience > 8:
-            self._patience -= 1
+            self._patience //= 2
         self._waiting = False
         if interrupt is not None:
             raise interrupt
