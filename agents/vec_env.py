@@ -102,7 +102,7 @@ class HFTVecEnv(VecEnv):
         **settings: Any,
     ) -> None:
         n = check_count("num_envs", num_envs, 1)
-        self.config = make_config(config, settings)
+        self.config = make_config(config, settings, EnvConfig)
         self.observation_schema = ObservationSchema(self.config.levels)
         self.action_schema = ActionSchema(self.config.action)
         self.core = EnvCore(self.config, n, threads=check_count("threads", threads, 1))

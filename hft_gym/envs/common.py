@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from hft_gym.config import build, did_you_mean, to_dict
-from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
 
 __all__ = [
@@ -21,25 +20,28 @@ __all__ = [
     "make_config",
 ]
 
+C = TypeVar("C")
+
 RENDER_MODES = ("human", "rgb_array", "ansi")
 INTEGER_KEYS = ("inventory", "unclosed")
 """Infos that count lots: whole numbers, though the core keeps all infos in one float array."""
 
 
-def make_config(config: EnvConfig | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> EnvConfig:
+def make_config(config: C | Mapping[str, Any] | None, settings: Mapping[str, Any], kind: type[C]) -> C:
     """The configuration of an environment from a whole one, single settings, or both (settings win).
 
     Args:
         config: a configuration, or the same as nested mappings; None means the defaults.
-        settings: fields of `EnvConfig`; nested configurations may be mappings that name only what differs.
+        settings: fields of the configuration; nested ones may be mappings that name only what differs.
+        kind: the class of the configuration.
 
     Raises:
         ConfigError: unknown setting (with the nearest name), wrong type or value out of range.
     """
     if not settings:
-        return build(EnvConfig, config)
-    base = to_dict(config) if isinstance(config, EnvConfig) else dict(config or {})
-    return build(EnvConfig, _merge(base, settings))
+        return build(kind, config)
+    base = to_dict(config) if isinstance(config, kind) else dict(cast("Mapping[str, Any]", config or {}))
+    return build(kind, _merge(base, settings))
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,14 +54,14 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def check_render_mode(mode: str | None) -> str | None:
+def check_render_mode(mode: str | None, allowed: Sequence[str] = RENDER_MODES) -> str | None:
     """The render mode itself.
 
     Raises:
         ConfigError: no such mode.
     """
-    if mode is not None and mode not in RENDER_MODES:
-        raise ConfigError(f"render_mode: unknown mode {mode!r}{did_you_mean(str(mode), RENDER_MODES)}, None")
+    if mode is not None and mode not in allowed:
+        raise ConfigError(f"render_mode: unknown mode {mode!r}{did_you_mean(str(mode), allowed)}, None")
     return mode
 
 

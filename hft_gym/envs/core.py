@@ -15,7 +15,8 @@ from hft_gym.book.ladder import MAX_LEVELS
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.data.window import ReplayWindow
 from hft_gym.envs.config import EnvConfig
-from hft_gym.envs.kernel import RESET, TABLE_DTYPES, run_batch
+from hft_gym.envs.kernel import TABLE_DTYPES, run_batch
+from hft_gym.envs.orders import RESET
 from hft_gym.envs.packed import table_of
 from hft_gym.envs.records import ENV_STATE, INFO_KEYS
 from hft_gym.envs.threads import Workers
@@ -95,8 +96,9 @@ class EnvCore:
             self.terminated, self.info, self.final_info, *self.arrays.as_tuple(), *replay,
         )
         self._table = table_of(self._arguments, TABLE_DTYPES)
-        self._workers = Workers(self.threads, num_envs, self._table) if self.threads > 1 else None
-        if self._workers is not None:
+        self._workers: Workers | None = None
+        if self.threads > 1:
+            self._workers = Workers(self.threads, num_envs, run_batch, self._table, self._no_actions)
             weakref.finalize(self, self._workers.stop)
 
     @property

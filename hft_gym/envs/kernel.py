@@ -12,11 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import I64, U, entry, inlined, kernel, load_acquire, prefetch, store_release
+from hft_gym._jit import I64, U, entry, inlined, kernel, prefetch
 from hft_gym.book.kernel import FILL, GTC, IOC
 from hft_gym.book.ladder import ASK, BID, HEAD, MAX_PRICE, NODE, ORDER, Book
 from hft_gym.data.ops import CHECKPOINT_DTYPE, REPLAY_DTYPE
 from hft_gym.envs.observe import AGENT, observe
+from hft_gym.envs.orders import (
+    COLLECT,
+    NEXT_STEP,
+    RESET,
+    SAME_STEP,
+    SERVE,
+    carried_out,
+    collect,
+    mode_of,
+    next_order,
+)
 from hft_gym.envs.packed import array_at
 from hft_gym.envs.records import ENV_PARAM, ENV_STATE
 from hft_gym.flow.config import FLOW
@@ -47,14 +58,6 @@ NONE, IMPROVE, JOIN = 0, 1, 2
 BEHIND = np.array([0, 0, 0, 1, 2, 3, 5, 10])
 """Ticks behind the touch of each quote option."""
 N_QUOTE_OPTIONS, N_TAKE_OPTIONS = 8, 3
-NO_AUTORESET, NEXT_STEP, SAME_STEP, RESET = 0, 1, 2, 3
-SERVE, COLLECT, STOP = 4, 5, 6
-"""Modes of :func:`run_batch` beside those of :func:`run_range`: see there."""
-NOT_YET, STOPPED = -2, -3
-"""What :func:`run_batch` returns when it has waited long enough, and to a worker that is told to end."""
-CURRENT, LINE, MODE_BITS = 0, 16, 4
-"""In the control vector: the order of the day is the first element; a worker's part has two cache lines of its own,
-whose first two elements are the last order it has carried out and what came of it."""
 _S33 = np.uint64(33)
 
 
@@ -378,48 +381,22 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
     return -1
 
 
-@kernel
-def wait_for(control: Any, at: int, value: int, equal: bool, spins: int) -> bool:
-    """Look at element *at* of *control* until it is (or, not *equal*, no longer is) *value*, at most *spins* times."""
-    looks = 0
-    while looks < spins and (load_acquire(control, at) == value) != equal:
-        looks += 1
-    return looks < spins
-
-
 @entry
 def run_batch(lo: int, hi: int, worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
     """:func:`run_range`, alone or as one of several threads; see :class:`hft_gym.envs.threads.Workers`.
 
-    *control* is empty for a thread alone. Else worker 0 publishes the order ``control[0] + (1 << 4)`` with its own
-    *mode*, carries out its part, and waits for the others (mode COLLECT: waits on, having been told NOT_YET). The
-    others call with mode SERVE: they carry out one order after the other until none comes for *spins* looks (NOT_YET)
-    or they are told to STOP. All modes share one entry, because each entry compiles the whole market.
+    *control* is empty for a thread alone. Else worker 0 publishes an order with its own *mode*, carries out its part,
+    and waits for the others (mode COLLECT: waits on, having been told NOT_YET). The others call with mode SERVE: they
+    carry out one order after the other until none comes for *spins* looks (NOT_YET) or they are told to STOP. All
+    modes share one entry, because each entry compiles the whole market.
     """
-    threads = control.shape[0] // LINE
-    if threads == 0:
+    if control.shape[0] == 0:
         return run_range(lo, hi, worker, mode, actions, t)
-    at = worker * LINE + 1
-    if mode != COLLECT:
-        while True:
-            if mode == SERVE:
-                if not wait_for(control, CURRENT, control[at], False, spins):
-                    return NOT_YET
-                order = load_acquire(control, CURRENT)
-            else:
-                order = ((control[CURRENT] >> MODE_BITS) + 1) << MODE_BITS | mode
-                store_release(control, CURRENT, order)
-            what = order & ((1 << MODE_BITS) - 1)
-            if what == STOP:
-                return STOPPED
-            control[at + 1] = run_range(lo, hi, worker, what, actions, t)
-            store_release(control, at, order)
-            if mode != SERVE:
-                break
-    order = control[CURRENT]
-    result = I64(-1)
-    for w in range(threads):
-        if not wait_for(control, w * LINE + 1, order, True, spins):
-            return NOT_YET
-        result = max(result, control[w * LINE + 2])
-    return result
+    while mode != COLLECT:
+        order = next_order(worker, mode, control, spins)
+        if order < 0:
+            return order
+        carried_out(worker, order, run_range(lo, hi, worker, mode_of(order), actions, t), control)
+        if mode != SERVE:
+            break
+    return collect(control, spins)

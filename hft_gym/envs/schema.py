@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hft_gym.config import did_you_mean
 from hft_gym.envs.actions import ActionSchema
 
-__all__ = ["MAX_LOTS", "MAX_TICKS", "ActionSchema", "Column", "ObservationSchema"]
+__all__ = ["MAX_LOTS", "MAX_TICKS", "ActionSchema", "Column", "Columns", "ObservationSchema"]
 
 MAX_TICKS = 2.0**23
 """Bound of every offset, in ticks: half-ticks up to here are exact in float32."""
@@ -95,38 +95,19 @@ _OWN_COLUMNS = (
 )
 
 
-class ObservationSchema:
-    """The columns of an observation, in order.
+class Columns:
+    """Named columns of an observation, in order.
 
     Args:
-        levels: price levels a side in the book snapshot.
-
-    >>> schema = ObservationSchema(levels=10)
-    >>> schema.index("inventory")
-    48
-    >>> schema["bid_size"]
-    slice(10, 20, None)
-    >>> schema["bid_sise"]  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    KeyError: "no column or group 'bid_sise'; did you mean 'bid_size'? Groups: ask_offset, ...
+        columns: all of them.
+        groups: names of parts of them.
     """
 
-    def __init__(self, levels: int = 10) -> None:
-        self.levels = levels
-        self.columns: tuple[Column, ...] = (*_book_columns(levels), *_MARKET_COLUMNS, *_OWN_COLUMNS)
+    def __init__(self, columns: Iterable[Column], groups: Mapping[str, slice]) -> None:
+        self.columns: tuple[Column, ...] = tuple(columns)
         self.names: tuple[str, ...] = tuple(c.name for c in self.columns)
+        self.groups: dict[str, slice] = dict(groups)
         self._index = {name: i for i, name in enumerate(self.names)}
-        book, market = 4 * levels, 4 * levels + len(_MARKET_COLUMNS)
-        self.groups: dict[str, slice] = {
-            "bid_offset": slice(0, levels),
-            "bid_size": slice(levels, 2 * levels),
-            "ask_offset": slice(2 * levels, 3 * levels),
-            "ask_size": slice(3 * levels, book),
-            "book": slice(0, book),
-            "market": slice(book, market),
-            "own": slice(market, len(self.columns)),
-        }
 
     def index(self, name: str) -> int:
         """Position of a column.
@@ -170,15 +151,11 @@ class ObservationSchema:
 
     def __eq__(self, other: object) -> bool:
         """Schemas are equal if their columns are."""
-        return isinstance(other, ObservationSchema) and self.columns == other.columns
+        return isinstance(other, Columns) and self.columns == other.columns
 
     def __hash__(self) -> int:
         """Hash of the columns."""
         return hash(self.columns)
-
-    def __repr__(self) -> str:
-        """Levels and number of columns."""
-        return f"ObservationSchema(levels={self.levels}: {len(self)} columns)"
 
     @property
     def low(self) -> NDArray[np.float32]:
@@ -200,6 +177,47 @@ class ObservationSchema:
         return dict(zip(self.names, (float(x) for x in observation), strict=True))
 
     def table(self) -> str:
+        """The columns as a Markdown table."""
+        return _table((str(i), c.name, c, c.description) for i, c in enumerate(self.columns))
+
+
+class ObservationSchema(Columns):
+    """The columns of a market's observation, in order.
+
+    Args:
+        levels: price levels a side in the book snapshot.
+
+    >>> schema = ObservationSchema(levels=10)
+    >>> schema.index("inventory")
+    48
+    >>> schema["bid_size"]
+    slice(10, 20, None)
+    >>> schema["bid_sise"]  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    KeyError: "no column or group 'bid_sise'; did you mean 'bid_size'? Groups: ask_offset, ...
+    """
+
+    def __init__(self, levels: int = 10) -> None:
+        self.levels = levels
+        columns = (*_book_columns(levels), *_MARKET_COLUMNS, *_OWN_COLUMNS)
+        book, market = 4 * levels, 4 * levels + len(_MARKET_COLUMNS)
+        groups = {
+            "bid_offset": slice(0, levels),
+            "bid_size": slice(levels, 2 * levels),
+            "ask_offset": slice(2 * levels, 3 * levels),
+            "ask_size": slice(3 * levels, book),
+            "book": slice(0, book),
+            "market": slice(book, market),
+            "own": slice(market, len(columns)),
+        }
+        super().__init__(columns, groups)
+
+    def __repr__(self) -> str:
+        """Levels and number of columns."""
+        return f"ObservationSchema(levels={self.levels}: {len(self)} columns)"
+
+    def table(self) -> str:
         """The columns as a Markdown table; the levels of the book are folded."""
         n = self.levels
         rows = []
@@ -212,11 +230,14 @@ class ObservationSchema:
                 rows.append((f"{i}-{i + n - 1}", f"{name}_1..{n}", c, text))
             else:
                 rows.append((str(i), c.name, c, c.description))
-        head = "| index | name | unit | min | max | meaning |\n|---|---|---|---|---|---|\n"
-        return head + "\n".join(
-            f"| {i} | {name} | {c.unit} | {_bound(c.low)} | {_bound(c.high)} | {text} |"
-            for i, name, c, text in rows
-        )
+        return _table(rows)
+
+
+def _table(rows: Iterable[tuple[str, str, Column, str]]) -> str:
+    head = "| index | name | unit | min | max | meaning |\n|---|---|---|---|---|---|\n"
+    return head + "\n".join(
+        f"| {i} | {name} | {c.unit} | {_bound(c.low)} | {_bound(c.high)} | {text} |" for i, name, c, text in rows
+    )
 
 
 def _bound(value: float) -> str:

@@ -210,7 +210,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         log_capacity: int = 0,
         **settings: Any,
     ) -> None:
-        self.config = make_config(config, settings)
+        self.config = make_config(config, settings, EnvConfig)
         self.render_mode = check_render_mode(render_mode)
         self.observation_schema = ObservationSchema(self.config.levels)
         self.action_schema = ActionSchema(self.config.action)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from itertools import pairwise
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym._jit import JIT_DISABLED
-from hft_gym.envs.kernel import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERVE, STOP, STOPPED, run_batch
+from hft_gym.envs.orders import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERVE, STOP, STOPPED
 
 SPINS = 1 if JIT_DISABLED else 200_000
 """Looks at a flag before a thread gives up and sleeps: some 100 us."""
@@ -27,20 +29,24 @@ MOST_CALM = 64
 class Workers:
     """``threads - 1`` threads; the caller's own is the first worker. :meth:`stop` ends them.
 
+    :param run: the compiled step, as :func:`hft_gym.envs.kernel.run_batch`.
     :param table: the kernel's arrays (:func:`hft_gym.envs.packed.table_of`).
+    :param actions: an array of the shape and type of a batch's actions.
     """
 
-    def __init__(self, threads: int, num_envs: int, table: NDArray[np.int64]) -> None:
+    def __init__(
+        self, threads: int, num_envs: int, run: Callable[..., int], table: NDArray[np.int64], actions: NDArray[Any]
+    ) -> None:
         bounds = [num_envs * i // threads for i in range(threads + 1)]
         self._ranges = list(pairwise(bounds))
-        self._table = table
-        self._actions = np.zeros((num_envs, 3), np.int64)
+        self._run, self._table = run, table
+        self._actions = np.zeros_like(actions)
         self._pid = -1
 
     def _start(self) -> None:
         # Compile or load here: an error must not come up in a thread.
         alone = np.zeros(0, np.int64)
-        run_batch(0, 0, 0, 0, self._actions, self._table, alone, SPINS)
+        self._run(0, 0, 0, 0, self._actions, self._table, alone, SPINS)
         # After a fork the threads are gone but this object is not: start them anew in the child.
         self._pid = os.getpid()
         self._control = np.zeros(len(self._ranges) * LINE, np.int64)
@@ -65,7 +71,7 @@ class Workers:
                 wake.get()
             self._asleep[i] = False
             spins = 1 if self._calm else SPINS
-            if run_batch(*self._ranges[i], i, SERVE, self._actions, self._table, control, spins) == STOPPED:
+            if self._run(*self._ranges[i], i, SERVE, self._actions, self._table, control, spins) == STOPPED:
                 return
             if self._waiting:
                 self._done.put(None)
@@ -85,8 +91,8 @@ class Workers:
             self._pid = -1
             self._give(STOP)
 
-    def run(self, mode: int, actions: NDArray[np.int64]) -> int:
-        """Run :func:`~hft_gym.envs.kernel.run_range` over all ranges and return its first result that is not negative,
+    def run(self, mode: int, actions: NDArray[Any]) -> int:
+        """Carry out *mode* over all ranges and return its first result that is not negative,
         else -1."""
         if self._pid != os.getpid():
             self._start()
@@ -121,4 +127,4 @@ class Workers:
         return result
 
     def _lead(self, mode: int, spins: int) -> int:
-        return run_batch(*self._ranges[0], 0, mode, self._actions, self._table, self._control, spins)
+        return self._run(*self._ranges[0], 0, mode, self._actions, self._table, self._control, spins)
