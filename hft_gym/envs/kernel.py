@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import I64, U, entry, inlined, kernel, prefetch
+from hft_gym._jit import I64, U, entry, inlined, kernel
 from hft_gym.book.kernel import FILL, GTC, IOC
 from hft_gym.book.ladder import ASK, BID, HEAD, MAX_PRICE, NODE, ORDER, Book
 from hft_gym.data.ops import CHECKPOINT_DTYPE, REPLAY_DTYPE
+from hft_gym.envs.ahead import prefetch_book, prefetch_records
 from hft_gym.envs.observe import AGENT, observe
 from hft_gym.envs.orders import (
     COLLECT,
@@ -238,13 +239,6 @@ def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
     info[7, e] = account["unclosed"]
 
 
-@inlined
-def prefetch_rows(array: Any, e: int, lines: int) -> None:
-    """Ask for the first *lines* cache lines of row *e*."""
-    for k in range(lines):
-        prefetch(array, e, 64 * k)
-
-
 _U8, _U32, _U64, _I64 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(np.int64)
 _F32, _F64, _BOOL = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.bool_)
 TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
@@ -307,6 +301,7 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
                 return e
     replay = Replay(ops, op_row_start, times, checkpoint_start, checkpoint_orders, checkpoint_rows)
     p = env_param[0]
+    reactive = flow[0]["reactive"] != 0
     for e in range(lo, hi):
         agent, term = env[e], terms[e]
         starting = False
@@ -323,19 +318,10 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             term[1] = 0.0
             if not starting:
                 continue
+        if e + 2 < hi:
+            prefetch_records(state, flow_state, reactive, env, head, account, own, message, words, obs, e + 2)
         if e + 1 < hi:
-            # The next market's records, while this one runs: a batch does not fit into the second-level cache.
-            prefetch_rows(state, e + 1, 4)
-            prefetch_rows(flow_state, e + 1, 7)
-            if flow[0]["reactive"] != 0:
-                prefetch_rows(flow_state, e + 1, 21)
-            prefetch_rows(env, e + 1, 3)
-            prefetch_rows(head, e + 1, 2)
-            prefetch_rows(account, e + 1, 6)
-            prefetch_rows(own, e + 1, 3)
-            prefetch_rows(message, e + 1, 2)
-            prefetch_rows(words, e + 1, 2)
-            prefetch_rows(obs, e + 1, 4)
+            prefetch_book(flow_state, live, head, node, order, e + 1)
         ex = Exchange(
             Book(head[e], node[e], order[e], words[e]), fills[scratch], state[e], param[0], flow_state[e], flow[0],
             live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], agents[e], replay,
