@@ -25,6 +25,31 @@ class LiveFace:
         self.memory: np.ndarray[Any, Any] | None = None
         self.mid: float | None = None
         self.seconds: float | None = None
+        self.opened: float | None = None
+        self.own = {OrderSide.BID: 0, OrderSide.ASK: 0}
+        self.others: dict[OrderSide, float] = {OrderSide.BID: math.nan, OrderSide.ASK: math.nan}
+
+    def fill(self, side: OrderSide, volume: int) -> None:
+        """See `Strategy.on_fill`."""
+        self.position += volume if side == OrderSide.BID else -volume
+        self.own[side] += volume
+
+    def trade(self, side: OrderSide, volume: int) -> None:
+        """See `Strategy.on_trade`. From the first trade told, silence means that there was none."""
+        self.others = {s: 0.0 if math.isnan(v) else v for s, v in self.others.items()}
+        self.others[side] += volume
+
+    def _since_last(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The volumes since the last call, which are forgotten."""
+        told = {
+            "bought": self.own[OrderSide.BID],
+            "sold": self.own[OrderSide.ASK],
+            "buy_volume": self.others[OrderSide.BID],
+            "sell_volume": self.others[OrderSide.ASK],
+        }
+        self.own = dict.fromkeys(self.own, 0)
+        self.others = {s: 0.0 * v for s, v in self.others.items()}
+        return {name: np.array([float(volume)]) for name, volume in told.items()}
 
     def orders(self, strategy: Strategy, snapshot: BookSnapshot, timestamp: Any) -> list[Order]:
         """See `Strategy.on_market_update`."""
@@ -49,6 +74,12 @@ class LiveFace:
             mid_change=np.array([change]),
             elapsed=np.array([elapsed]),
             inventory=np.array([float(self.position)]),
+            **self._since_last(),
+            time_left=np.array([self._time_left(strategy)]),
+            bid_offsets=np.array([[level.price / tick - mid for level in snapshot.bids]]),
+            bid_sizes=np.array([[float(level.volume) for level in snapshot.bids]]),
+            ask_offsets=np.array([[level.price / tick - mid for level in snapshot.asks]]),
+            ask_sizes=np.array([[float(level.volume) for level in snapshot.asks]]),
             price=mid,
             lot=strategy.order_size,
             tick_size=tick,
@@ -68,7 +99,17 @@ class LiveFace:
         if last is not None and now < last:
             raise ConfigError(f"timestamp {timestamp!r} lies {last - now:g} s before the last one")
         self.seconds = now
+        if self.opened is None:
+            self.opened = now
         return 0.0 if last is None else now - last
+
+
+    def _time_left(self, strategy: Strategy) -> float:
+        """Share of the strategy's horizon that is left since the first call; 1 for a strategy without."""
+        horizon = getattr(strategy, "horizon_s", None)
+        if horizon is None or self.seconds is None or self.opened is None:
+            return 1.0
+        return max(0.0, 1.0 - (self.seconds - self.opened) / horizon)
 
 
 def seconds_of(timestamp: Any) -> float:

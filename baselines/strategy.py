@@ -31,7 +31,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class View:
-    """What a rule sees of N markets; every array has shape (N,).
+    """What a rule sees of N markets; arrays have shape (N,) unless another is given.
 
     Attributes:
         bid, ask: the others' best prices minus the mid, ticks; NaN where the side is empty.
@@ -39,6 +39,11 @@ class View:
         mid_change: ticks since the last decision.
         elapsed: seconds since the last decision.
         inventory: own position, lots.
+        buy_volume, sell_volume: lots bought and sold by other takers since the last decision; NaN where unknown.
+        bought, sold: own lots filled since the last decision.
+        time_left: share of the episode that is left, 1 at the start; 1 where there is no end.
+        bid_offsets, ask_offsets: (N, L) the others' prices minus the mid, best first, ticks; 0 where absent.
+        bid_sizes, ask_sizes: (N, L) lots at those prices; 0 where absent.
         price: level of the price, ticks: what turns a fractional move into ticks.
         lot: lots of one order.
         tick_size: currency per tick.
@@ -52,6 +57,15 @@ class View:
     mid_change: Floats
     elapsed: Floats
     inventory: Floats
+    buy_volume: Floats
+    sell_volume: Floats
+    bought: Floats
+    sold: Floats
+    time_left: Floats
+    bid_offsets: Array
+    bid_sizes: Array
+    ask_offsets: Array
+    ask_sizes: Array
     price: float
     lot: int
     tick_size: float
@@ -98,6 +112,7 @@ class _Binding:
     """What ``bind`` took from an environment."""
 
     columns: tuple[int, ...]
+    book: tuple[slice, ...]
     width: int
     actions: Any
     behind: Floats
@@ -115,7 +130,13 @@ _COLUMNS = (
     "mid_change",
     "elapsed",
     "inventory",
+    "buy_volume",
+    "sell_volume",
+    "bought",
+    "sold",
+    "time_left",
 )
+_BOOK = ("bid_offset", "bid_size", "ask_offset", "ask_size")
 
 
 class Strategy(ABC):
@@ -181,6 +202,7 @@ class Strategy(ABC):
         behind.sort(reverse=True)  # the farthest first: it wins a tie
         self._bound = _Binding(
             columns=tuple(schema.index(c) for c in _COLUMNS),
+            book=tuple(schema.groups[g] for g in _BOOK),
             width=len(schema),
             actions=actions,
             behind=np.array([float(b) for b, _ in behind]),
@@ -257,7 +279,14 @@ class Strategy(ABC):
 
     def on_fill(self, side: OrderSide, volume: int) -> None:
         """Tell of a fill of ``volume`` lots on an own order of ``side``."""
-        self._live.position += volume if side == OrderSide.BID else -volume
+        self._live.fill(side, volume)
+
+    def on_trade(self, side: OrderSide, volume: int) -> None:
+        """Tell of a trade of others: ``side`` is the taker's, ``volume`` in lots.
+
+        Some strategies estimate from these how often quotes are reached; untold, they keep their prior beliefs.
+        """
+        self._live.trade(side, volume)
 
     def reset(self) -> None:
         """Forget the market seen by `on_market_update`, and the position."""
@@ -289,16 +318,19 @@ def _behind(option: str) -> int:
 
 
 def _view_of(rows: Array, bound: _Binding) -> View:
-    columns = rows[:, bound.columns].astype(np.float64).T
-    bid, ask, bid_size, ask_size, mid_change, elapsed, inventory = columns
+    named = dict(zip(_COLUMNS, rows[:, bound.columns].astype(np.float64).T, strict=True))
+    bid_size, ask_size = named.pop("bid_size_1"), named.pop("ask_size_1")
+    bid_offsets, bid_sizes, ask_offsets, ask_sizes = (rows[:, part] for part in bound.book)
     return View(
-        bid=np.where(bid_size > 0, bid, np.nan),
-        ask=np.where(ask_size > 0, ask, np.nan),
+        bid=np.where(bid_size > 0, named.pop("bid_offset_1"), np.nan),
+        ask=np.where(ask_size > 0, named.pop("ask_offset_1"), np.nan),
         bid_size=bid_size,
         ask_size=ask_size,
-        mid_change=mid_change,
-        elapsed=elapsed,
-        inventory=inventory,
+        **named,
+        bid_offsets=bid_offsets,
+        bid_sizes=bid_sizes,
+        ask_offsets=ask_offsets,
+        ask_sizes=ask_sizes,
         price=bound.price,
         lot=bound.lot,
         tick_size=bound.tick_size,

@@ -148,3 +148,29 @@ def test_refused():
     maker.on_market_update(snapshot())  # no timestamp: one second later
     maker.reset()
     maker.on_market_update(snapshot(), 1.0)
+
+
+def test_what_is_told_between_updates_is_seen_once():
+    """Fills and trades of others reach the rule with the next snapshot; untold volumes are unknown, not zero."""
+
+    class Watcher(baselines.Strategy):
+        horizon_s = 10.0
+
+        def decide(self, view, memory):
+            self.view = view
+            return baselines.no_quotes(np.zeros(1)), memory
+
+    watcher = Watcher()
+    watcher.symbol = "ABC"
+    watcher.on_market_update(snapshot(), 5.0)
+    assert np.isnan(watcher.view.buy_volume[0]) and watcher.view.time_left[0] == 1.0
+    watcher.on_trade(OrderSide.BID, 7)
+    watcher.on_fill(OrderSide.ASK, 2)
+    watcher.on_market_update(snapshot(99.99, 100.02, 3, 4), 10.0)
+    seen = watcher.view
+    assert (seen.buy_volume[0], seen.sell_volume[0], seen.bought[0], seen.sold[0]) == (7.0, 0.0, 0.0, 2.0)
+    assert seen.inventory[0] == -2.0 and seen.time_left[0] == 0.5
+    np.testing.assert_allclose([seen.bid_offsets, seen.ask_offsets], [[[-1.5]], [[1.5]]], atol=1e-9)
+    assert (seen.bid_sizes[0, 0], seen.ask_sizes[0, 0]) == (3.0, 4.0)
+    watcher.on_market_update(snapshot(), 30.0)
+    assert watcher.view.buy_volume[0] == 0.0 and watcher.view.sold[0] == 0.0 and watcher.view.time_left[0] == 0.0
