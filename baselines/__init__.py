@@ -12,6 +12,7 @@
 from baselines.do_nothing import DoNothing
 from baselines.liquidity_taking import LiquidityTakingStrategy
 from baselines.market_making import MarketMakingStrategy
+from baselines.model_makers import ModelMaker
 from baselines.random_actions import RandomActions
 from baselines.registry import get, make, names, parse
 from baselines.strategy import Strategy, View, Wish, no_quotes
@@ -20,6 +21,7 @@ __all__ = [
     "DoNothing",
     "LiquidityTakingStrategy",
     "MarketMakingStrategy",
+    "ModelMaker",
     "RandomActions",
     "Strategy",
     "View",

@@ -20,23 +20,43 @@ _HOMES = {
     "liquidity-taking": "baselines.liquidity_taking:LiquidityTakingStrategy",
 }
 """A new baseline is one module and one line here."""
+_MODEL_HOMES = {
+    "avellaneda-stoikov": "baselines.model_makers:AvellanedaStoikovMaker",
+    "cartea-jaimungal": "baselines.model_makers:CarteaJaimungalMaker",
+    "glft": "baselines.model_makers:GlftMaker",
+    "symmetric": "baselines.model_makers:SymmetricMaker",
+}
+"""The strategies of ``HFTModel-v0``."""
 
 
-def names() -> list[str]:
-    """The names of our own strategies."""
-    return list(_HOMES)
+def names(env: Any = None) -> list[str]:
+    """The names of our own strategies: those of an environment, without one those of the market."""
+    return list(_homes(env)[0])
 
 
-def get(name: str) -> type[Strategy]:
+def _homes(env: Any) -> tuple[dict[str, str], type[Any]]:
+    """The strategies of an environment by name, and their base class."""
+    from baselines.model_makers import ModelMaker, is_model
+
+    core = getattr(env, "unwrapped", env)
+    return (_MODEL_HOMES, ModelMaker) if is_model(core) else (_HOMES, Strategy)
+
+
+def get(name: str, env: Any = None) -> type[Any]:
     """The strategy class of a name, or of ``"my_module:MyStrategy"``.
 
+    Args:
+        name: one of `names`, or ``"my_module:MyStrategy"``.
+        env: for which environment; None: the market.
+
     Raises:
-        ConfigError: no such name, module or class, or not a subclass of `Strategy`.
+        ConfigError: no such name, module or class, or not a subclass of `Strategy` (for ``HFTModel-v0``, `ModelMaker`).
     """
-    home = _HOMES.get(name, name)
+    homes, base = _homes(env)
+    home = homes.get(name, name)
     module_name, colon, class_name = home.partition(":")
     if not (colon and module_name and class_name):
-        raise ConfigError(f"unknown baseline {name!r}{did_you_mean(name, names())} (or my_module:MyStrategy)")
+        raise ConfigError(f"unknown baseline {name!r}{did_you_mean(name, list(homes))} (or my_module:MyStrategy)")
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
@@ -45,30 +65,30 @@ def get(name: str) -> type[Strategy]:
         raise ConfigError(f"baseline {name!r}: there is no module {module_name!r} on the path") from None
     found = getattr(module, class_name, None)
     if found is None:
-        classes = [n for n, v in vars(module).items() if _is_strategy(v)]
+        classes = [n for n, v in vars(module).items() if _is_subclass(v, base)]
         raise ConfigError(f"module {module_name!r} has no {class_name!r}{did_you_mean(class_name, classes)}")
-    if not _is_strategy(found):
-        raise ConfigError(f"{home} is not a subclass of baselines.Strategy")
-    cls: type[Strategy] = found
+    if not _is_subclass(found, base):
+        raise ConfigError(f"{home} is not a subclass of baselines.{base.__name__}")
+    cls: type[Any] = found
     return cls
 
 
-def _is_strategy(value: Any) -> bool:
-    return inspect.isclass(value) and issubclass(value, Strategy) and value is not Strategy
+def _is_subclass(value: Any, base: type[Any]) -> bool:
+    return inspect.isclass(value) and issubclass(value, base) and value is not base
 
 
-def make(name: str, env: Any = None, **parameters: Any) -> Strategy:
+def make(name: str, env: Any = None, **parameters: Any) -> Any:
     """A strategy, its defaults scaled to the environment's market, and bound to it.
 
     Args:
-        name: one of `names`, or ``"my_module:MyStrategy"``.
-        env: an HFTMarket environment, single or vector; None leaves it unbound, for book snapshots.
+        name: one of `names` of the environment, or ``"my_module:MyStrategy"``.
+        env: an HFTMarket or HFTModel environment, single or vector; None leaves it unbound, for book snapshots.
         **parameters: of the strategy; they win over the defaults.
 
     Raises:
         ConfigError: an unknown name or parameter, or a value out of range.
     """
-    cls = get(name)
+    cls = get(name, env)
     core = None if env is None else getattr(env, "unwrapped", env)
     accepted = [p for p in inspect.signature(cls).parameters.values() if p.kind is not p.VAR_KEYWORD]
     allowed = [p.name for p in accepted]

@@ -165,6 +165,12 @@ def _register() -> None:
             entry_point="hft_gym.envs.single:HFTMarketEnv",
             vector_entry_point="hft_gym.envs.vector:HFTMarketVectorEnv",
         )
+    if "HFTModel-v0" not in gymnasium.registry:
+        gymnasium.register(
+            id="HFTModel-v0",
+            entry_point="hft_gym.envs.model.single:HFTModelEnv",
+            vector_entry_point="hft_gym.envs.model.vector:HFTModelVectorEnv",
+        )
 
 
 _register()

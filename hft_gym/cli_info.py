@@ -67,11 +67,13 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     from hft_gym.data.replay import warm_up as warm_replay
     from hft_gym.data.warm import warm_up as warm_readers
     from hft_gym.envs.core import warm_cache
+    from hft_gym.envs.model.core import warm_up as warm_models
     from hft_gym.market.market import warm_up as warm_market
 
     return [
         ("order book", warm_books),
         ("environments", warm_cache),
+        ("model environment", warm_models),
         ("market", warm_market),
         ("replay", warm_replay),
         ("readers of recorded data", warm_readers),

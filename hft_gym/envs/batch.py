@@ -139,8 +139,7 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
             ActionError: not an element of ``action_space``; nothing has happened in any environment.
             ResetNeeded: before the first reset, or with autoreset disabled, after an end.
         """
-        if not self._was_reset:
-            raise ResetNeeded("Cannot call `step()` before `reset()`: no episode has been started")
+        self._check_started("step")
         mode = self.autoreset_mode
         if mode is AutoresetMode.DISABLED and self._ended.any():
             raise ResetNeeded(
@@ -164,6 +163,10 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
             start = before if mode is AutoresetMode.NEXT_STEP else self._ended
             self._record(observations, np.ones_like(start), start & (mode is not AutoresetMode.DISABLED))
         return observations, core.reward.copy(), terminated, truncated, infos
+
+    def _check_started(self, call: str) -> None:
+        if not self._was_reset:
+            raise ResetNeeded(f"Cannot call `{call}()` before `reset()`: no episode has been started")
 
     def _infos(
         self, mask: NDArray[np.bool_] | None, values: NDArray[np.float64] | None = None

@@ -7,7 +7,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
@@ -136,8 +135,7 @@ class HFTMarketVectorEnv(BatchEnv):
         Raises:
             ResetNeeded: before the first reset.
         """
-        if not self._was_reset:
-            raise ResetNeeded("Cannot call `render()` before `reset()`: there is no market to show yet")
+        self._check_started("render")
         if not self._renderers:
             gymnasium.logger.warn(
                 "render() was called without a render mode: nothing is drawn. "

@@ -10,8 +10,12 @@ import numpy as np
 
 import hft_gym  # noqa: F401  (registers the environments)
 
+MODEL_ID = "HFTModel-v0"
+"""The one environment without a book; its tests are test_model.py."""
 ENV_IDS = sorted(
-    spec.id for spec in gymnasium.registry.values() if str(spec.entry_point).startswith("hft_gym.")
+    spec.id
+    for spec in gymnasium.registry.values()
+    if str(spec.entry_point).startswith("hft_gym.") and spec.id != MODEL_ID
 )
 ACTION_KINDS = ("multi_discrete", "continuous", "discrete")
 SHORT = {"episode_steps": 20}

@@ -7,10 +7,10 @@ from hft_gym.config import field_doc, to_dict
 from hft_gym.envs.config import EnvConfig
 
 
-def settings_table() -> str:
-    """Every setting with its default and meaning, nested ones by their path."""
+def settings_table(config: Any = None) -> str:
+    """Every setting of *config* (default: the market's) with its default and meaning, nested ones by their path."""
     head = "| setting | default | meaning |\n|---|---|---|\n"
-    return head + "\n".join(f"| ``{n}`` | {d} | {m} |" for n, d, m in _rows(EnvConfig(), ""))
+    return head + "\n".join(f"| ``{n}`` | {d} | {m} |" for n, d, m in _rows(config or EnvConfig(), ""))
 
 
 def _rows(config: Any, prefix: str) -> list[tuple[str, str, str]]:

@@ -1,0 +1,269 @@
+"""The model environment's step, compiled: fills, mid, reward, observation, reset.
+
+A step takes one draw from each of three streams (mid, fills of the bid, fills of the ask), whatever is quoted. With the
+event clock each side's fills follow a clock of unit rate that runs at the current fill rate (Kurtz's random time
+change), so the k-th fill of a side uses the same random number in every run of a seed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hft_gym._jit import U, entry, inlined, kernel
+from hft_gym.envs.model.records import MODEL_PARAM, MODEL_STATE
+from hft_gym.envs.model.schema import MAX_PRICE
+from hft_gym.envs.orders import (
+    COLLECT,
+    NEXT_STEP,
+    RESET,
+    SAME_STEP,
+    SERVE,
+    carried_out,
+    collect,
+    mode_of,
+    next_order,
+)
+from hft_gym.envs.packed import array_at
+from hft_gym.envs.schema import MAX_LOTS, MAX_SECONDS, MAX_VALUE
+from hft_gym.flow.random import decay, derive, draw, exponential, normal, unit
+
+MID, BID, ASK = 0, 1, 2
+"""Streams; the clocks of the sides are BID - 1 and ASK - 1."""
+_TOP_BIT = np.uint64(63)
+_SMALL = 1e-9
+_MOST_LOSS = 50.0
+"""Of risk aversion times loss: the utility is cut there (e^50 is 5e21)."""
+
+
+@inlined
+def fill_rate(param: Any, depth: float) -> float:
+    """A exp(-k depth)."""
+    x = param["k"] * depth
+    return param["arrival_rate"] * (decay(x) if x >= 0.0 else 1.0 / decay(-x))
+
+
+@inlined
+def fill_probability(param: Any, depth: float) -> float:
+    """Probability that a quote at *depth* is filled within a step."""
+    expected = fill_rate(param, depth) * param["dt"]
+    if param["exact"] != 0:
+        return 1.0 - decay(expected)
+    return min(expected, 1.0)
+
+
+@inlined
+def move_mid(env: Any, param: Any, elapsed: float) -> None:
+    """Let the mid diffuse for *elapsed*."""
+    word = draw(env["streams"], MID)
+    if param["gaussian"] != 0:
+        z = normal(word)
+    else:
+        z = 1.0 if (word >> _TOP_BIT) != 0 else -1.0
+    env["mid"] += param["drift"] * elapsed + param["sigma"] * math.sqrt(elapsed) * z
+
+
+@inlined
+def settle(env: Any, param: Any, bid: float, ask: float, bought: int, sold: int) -> None:
+    """Book fills at the depths *bid* and *ask* of the current mid, which then moves against the maker."""
+    env["cash"] += sold * (env["mid"] + ask) - bought * (env["mid"] - bid)
+    env["inventory"] += bought - sold
+    env["mid"] += param["adverse_selection"] * (sold - bought)
+
+
+@inlined
+def step_by_time(env: Any, param: Any, bid: float, ask: float) -> tuple[int, int, float]:
+    """One interval of the paper's discretisation: at most one fill a side, at the mid of its start; then the mid
+    moves."""
+    buys = unit(draw(env["streams"], BID)) < fill_probability(param, bid)
+    sells = unit(draw(env["streams"], ASK)) < fill_probability(param, ask)
+    bought = 1 if buys and env["inventory"] < param["max_inventory"] else 0
+    sold = 1 if sells and env["inventory"] > -param["max_inventory"] else 0
+    settle(env, param, bid, ask, bought, sold)
+    move_mid(env, param, param["dt"])
+    return bought, sold, param["dt"]
+
+
+@inlined
+def step_by_event(env: Any, param: Any, bid: float, ask: float) -> tuple[int, int, float]:
+    """Until the next fill, or for an interval if none comes: exact in law for depths that are kept meanwhile."""
+    left = param["horizon"] - env["time"]
+    elapsed = min(param["dt"], left)
+    clock = env["clock"]
+    bid_rate = fill_rate(param, bid) if env["inventory"] < param["max_inventory"] else 0.0
+    ask_rate = fill_rate(param, ask) if env["inventory"] > -param["max_inventory"] else 0.0
+    bought, sold = 0, 0
+    if bid_rate > 0.0 and clock[U(0)] <= bid_rate * elapsed:
+        elapsed, bought = clock[U(0)] / bid_rate, 1
+    if ask_rate > 0.0 and clock[U(1)] <= ask_rate * elapsed:
+        elapsed, bought, sold = clock[U(1)] / ask_rate, 0, 1
+    clock[U(0)] = max(clock[U(0)] - bid_rate * elapsed, 0.0)
+    clock[U(1)] = max(clock[U(1)] - ask_rate * elapsed, 0.0)
+    if bought != 0:
+        clock[U(0)] = exponential(draw(env["streams"], BID))
+    if sold != 0:
+        clock[U(1)] = exponential(draw(env["streams"], ASK))
+    move_mid(env, param, elapsed)
+    settle(env, param, bid, ask, bought, sold)
+    return bought, sold, elapsed
+
+
+@inlined
+def begin(env: Any, param: Any, key: Any) -> None:
+    """Start an episode from *key*."""
+    env["key"] = key
+    for s in range(3):
+        env["streams"][U(s)] = derive(key, 2 + s)
+    env["clock"][U(0)] = exponential(draw(env["streams"], BID))
+    env["clock"][U(1)] = exponential(draw(env["streams"], ASK))
+    env["time"] = 0.0
+    env["mid"] = param["initial_price"]
+    env["cash"] = 0.0
+    env["inventory"] = param["initial_inventory"]
+    env["start_equity"] = env["inventory"] * env["mid"]
+    env["step"] = 0
+    env["done"] = 0
+
+
+@inlined
+def within(x: float, bound: float) -> float:
+    """*x* cut to -bound..bound."""
+    return min(max(x, -bound), bound)
+
+
+@inlined
+def write(env: Any, param: Any, change: float, elapsed: float, bought: int, sold: int, obs: Any) -> None:
+    """Write an observation."""
+    obs[0] = min(max(1.0 - env["time"] / param["horizon"], 0.0), 1.0)
+    obs[1] = within(env["inventory"], MAX_LOTS)
+    obs[2] = within(env["mid"], MAX_PRICE)
+    obs[3] = within(env["cash"], MAX_VALUE)
+    obs[4] = within(change, MAX_PRICE)
+    obs[5] = min(elapsed, MAX_SECONDS)
+    obs[6] = bought
+    obs[7] = sold
+
+
+@inlined
+def write_info(env: Any, info: Any, e: int) -> None:
+    """Write the infos that are no reward terms."""
+    info[4, e] = env["cash"] + env["inventory"] * env["mid"] - env["start_equity"]
+    info[5, e] = env["inventory"]
+    info[6, e] = env["mid"]
+    info[7, e] = env["time"]
+
+
+@inlined
+def utility(param: Any, pnl: float) -> float:
+    """(1 - exp(-gamma pnl)) / gamma, the exponential utility, scaled to be 0 and of slope 1 at 0."""
+    x = param["risk_aversion"] * pnl
+    power = decay(x) if x >= 0.0 else 1.0 / decay(min(-x, _MOST_LOSS))
+    return (1.0 - power) / param["risk_aversion"]
+
+
+_U8, _U64, _F32, _F64 = np.dtype(np.uint8), np.dtype(np.uint64), np.dtype(np.float32), np.dtype(np.float64)
+_BOOL = np.dtype(np.bool_)
+TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
+    _U64, _U8, MODEL_STATE, MODEL_PARAM, _F32, _F32, _F64, _BOOL, _F64, _F64,
+)  # fmt: skip
+"""What :func:`run_models` takes the rows of its table for, in order."""
+
+
+@kernel
+def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
+    """Reset or step environments lo..hi-1; see :func:`hft_gym.envs.kernel.run_range`, whose conventions these are."""
+    keys = array_at(t[0, 0], (t[0, 1],), _U64)
+    reset_mask = array_at(t[1, 0], (t[1, 1],), _U8)
+    envs = array_at(t[2, 0], (t[2, 1],), MODEL_STATE)
+    params = array_at(t[3, 0], (t[3, 1],), MODEL_PARAM)
+    obs = array_at(t[4, 0], (t[4, 1], t[4, 2]), _F32)
+    final_obs = array_at(t[5, 0], (t[5, 1], t[5, 2]), _F32)
+    reward = array_at(t[6, 0], (t[6, 1],), _F64)
+    terminated = array_at(t[7, 0], (t[7, 1],), _BOOL)
+    info = array_at(t[8, 0], (t[8, 1], t[8, 2]), _F64)
+    final_info = array_at(t[9, 0], (t[9, 1], t[9, 2]), _F64)
+    param = params[0]
+    low, high = param["min_depth"], param["max_depth"]
+    if mode != RESET:
+        for e in range(actions.shape[0]):
+            for k in range(2):
+                if not (low <= actions[e, k] <= high):
+                    return e
+    for e in range(lo, hi):
+        env = envs[e]
+        starting = False
+        if mode == RESET:
+            if reset_mask[e] == 0:
+                continue
+            starting = True
+        elif env["done"] != 0:
+            starting = mode == NEXT_STEP
+            if not starting:
+                reward[e] = 0.0
+                terminated[e] = False
+                for k in range(4):
+                    info[k, e] = 0.0
+                continue
+        if not starting:
+            bid, ask = actions[e, 0], actions[e, 1]
+            held, before = env["inventory"], env["mid"]
+            equity = env["cash"] + held * before
+            if param["by_event"] != 0:
+                bought, sold, elapsed = step_by_event(env, param, bid, ask)
+                env["time"] += elapsed
+                ended = env["time"] >= param["horizon"] * (1.0 - _SMALL)
+                env["step"] += 1
+            else:
+                bought, sold, elapsed = step_by_time(env, param, bid, ask)
+                env["step"] += 1
+                env["time"] = env["step"] * param["dt"]
+                ended = env["step"] >= param["steps"]
+            worth = env["cash"] + env["inventory"] * env["mid"]
+            pnl = param["pnl_weight"] * (worth - equity)
+            penalty = -param["inventory_weight"] * (held * held) * elapsed
+            terminal, satisfaction = 0.0, 0.0
+            if ended:
+                env["time"] = param["horizon"]
+                env["done"] = 1
+                terminal = -param["terminal_weight"] * (env["inventory"] * env["inventory"])
+                satisfaction = param["utility_weight"] * utility(param, worth - env["start_equity"])
+            reward[e] = pnl + penalty + terminal + satisfaction
+            terminated[e] = ended
+            info[0, e] = pnl
+            info[1, e] = penalty
+            info[2, e] = terminal
+            info[3, e] = satisfaction
+            write(env, param, env["mid"] - before, elapsed, bought, sold, obs[e])
+            write_info(env, info, e)
+            if not ended or mode != SAME_STEP:
+                continue
+            for c in range(obs.shape[1]):
+                final_obs[e, c] = obs[e, c]
+            for k in range(info.shape[0]):
+                final_info[k, e] = info[k, e]
+        else:
+            reward[e] = 0.0
+            terminated[e] = False
+        begin(env, param, keys[e] if mode == RESET and reset_mask[e] == 2 else derive(env["key"], 1))
+        for k in range(4):
+            info[k, e] = 0.0
+        write(env, param, 0.0, 0.0, 0, 0, obs[e])
+        write_info(env, info, e)
+    return -1
+
+
+@entry
+def run_models(lo: int, hi: int, worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
+    """:func:`run_range`, alone or as one of several threads, as :func:`hft_gym.envs.kernel.run_batch`."""
+    if control.shape[0] == 0:
+        return run_range(lo, hi, mode, actions, t)
+    while mode != COLLECT:
+        order = next_order(worker, mode, control, spins)
+        if order < 0:
+            return order
+        carried_out(worker, order, run_range(lo, hi, mode_of(order), actions, t), control)
+        if mode != SERVE:
+            break
+    return collect(control, spins)
