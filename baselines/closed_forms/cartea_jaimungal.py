@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baselines.closed_forms.glft import neighbours, rows
-from baselines.closed_forms.tridiagonal import log_solution
+from baselines.closed_forms.tridiagonal import Solution, log_solution
 from hft_gym.config import setting, validate
 
 __all__ = ["CarteaJaimungal"]
@@ -54,15 +53,16 @@ class CarteaJaimungal:
         validate(self)
 
     @cached_property
-    def _log_omega(self) -> Floats:
+    def _solution(self) -> Solution:
         q = np.arange(-self.limit, self.limit + 1.0)
-        return log_solution(
+        log_omega = log_solution(
             self.running * self.k * q**2,
             self.arrival_rate * exp(-1.0),
             -self.terminal * self.k * q**2,
             self.horizon,
             self.steps,
         )
+        return Solution(log_omega, self.limit, self.horizon)
 
     def depths(self, inventory: Any, time_left: Any) -> tuple[Floats, Floats]:
         """Depths of bid and ask; infinite where a fill would pass the limit.
@@ -74,10 +74,9 @@ class CarteaJaimungal:
         Raises:
             ValueError: an inventory beyond the limit or a time beyond the horizon.
         """
-        bid, ask = neighbours(self._log_omega, inventory, time_left, self.limit, self.horizon)
+        bid, ask = self._solution.steps_from(inventory, time_left)
         return (1.0 + bid) / self.k, (1.0 + ask) / self.k
 
     def value(self, inventory: Any, time_left: Any) -> Floats:
         """h: what the maker expects above cash and inventory at the mid [price · lots]."""
-        q, row = rows(self._log_omega, inventory, time_left, self.limit, self.horizon)
-        return np.asarray(np.take_along_axis(row, (q + self.limit)[..., None], axis=-1)[..., 0] / self.k)
+        return self._solution.at(inventory, time_left) / self.k

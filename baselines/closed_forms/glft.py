@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.closed_forms.avellaneda_stoikov import markup
-from baselines.closed_forms.tridiagonal import interpolated, log_solution
+from baselines.closed_forms.tridiagonal import Solution, log_solution
 from hft_gym.config import setting, validate
 
 __all__ = ["Glft", "depths", "inventory_slope"]
@@ -95,18 +95,19 @@ class Glft:
         validate(self)
 
     @cached_property
-    def _log_v(self) -> Floats:
+    def _solution(self) -> Solution:
         q = np.arange(-self.limit, self.limit + 1.0)
         alpha = 0.5 * self.k * self.gamma * self.sigma**2
         eta = self.arrival_rate * np.exp(-_log_power(self.gamma, self.k))
         xi = self.adverse_selection
-        return log_solution(
+        log_v = log_solution(
             alpha * q**2 - self.k * self.drift * q,
             float(eta * np.exp(-0.5 * self.k * xi)),
             -0.5 * self.k * xi * q**2,
             self.horizon,
             self.steps,
         )
+        return Solution(log_v, self.limit, self.horizon)
 
     def depths(self, inventory: Any, time_left: Any) -> tuple[Floats, Floats]:
         """Depths of bid and ask; infinite where a fill would pass the limit.
@@ -119,7 +120,7 @@ class Glft:
             ValueError: an inventory beyond the limit or a time beyond the horizon.
         """
         centre = markup(self.gamma, self.k) + 0.5 * self.adverse_selection
-        bid, ask = neighbours(self._log_v, inventory, time_left, self.limit, self.horizon)
+        bid, ask = self._solution.steps_from(inventory, time_left)
         return centre + bid / self.k, centre + ask / self.k
 
     def asymptotic_depths(self, inventory: Any) -> tuple[Floats, Floats]:
@@ -132,33 +133,5 @@ class Glft:
 
         Its utility is -exp(-gamma (cash + inventory · mid + this)).
         """
-        q, row = rows(self._log_v, inventory, time_left, self.limit, self.horizon)
-        own = np.take_along_axis(row, (q + self.limit)[..., None], axis=-1)[..., 0]
-        return np.asarray(own / self.k + 0.5 * self.adverse_selection * q**2)
-
-
-def rows(
-    log_v: Floats, inventory: Any, time_left: Any, limit: int, horizon: float
-) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Inventories as whole numbers and the row of the solution for each.
-
-    Raises:
-        ValueError: an inventory beyond the limit or a time beyond the horizon.
-    """
-    q, times = np.broadcast_arrays(np.asarray(inventory), np.asarray(time_left, np.float64))
-    q = q.astype(np.int64)
-    if q.size and np.abs(q).max() > limit:
-        raise ValueError(f"inventory {q.flat[np.abs(q).argmax()]} is beyond the solution's limit of {limit}")
-    return q, interpolated(log_v, times, horizon)
-
-
-def neighbours(log_v: Floats, inventory: Any, time_left: Any, limit: int, horizon: float) -> tuple[Floats, Floats]:
-    """Ln v_q - ln v_{q+1} and ln v_q - ln v_{q-1} at given inventories and times left; infinite beyond the limit."""
-    q, row = rows(log_v, inventory, time_left, limit, horizon)
-    at = (q + limit)[..., None]
-    own = np.take_along_axis(row, at, axis=-1)
-    above = np.take_along_axis(row, np.minimum(at + 1, 2 * limit), axis=-1)
-    below = np.take_along_axis(row, np.maximum(at - 1, 0), axis=-1)
-    up = np.where(q == limit, np.inf, (own - above)[..., 0])
-    down = np.where(q == -limit, np.inf, (own - below)[..., 0])
-    return up, down
+        own = self._solution.at(inventory, time_left)
+        return np.asarray(own / self.k + 0.5 * self.adverse_selection * np.square(inventory))

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["interpolated", "log_solution", "nonnegative_exponential"]
+__all__ = ["Solution", "log_solution", "nonnegative_exponential"]
 
+Array = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
@@ -82,17 +83,49 @@ def log_solution(diagonal: Floats, coupling: float, log_terminal: Floats, horizo
     return out
 
 
-def interpolated(table: Floats, time_left: Any, horizon: float) -> Floats:
-    """Rows of a table over the times left 0 to *horizon*, linear between them: (..., n) for times of shape (...).
+class Solution:
+    """A table of ln v over times left 0 to *horizon* (rows) and inventories -limit to limit (columns).
 
-    Raises:
-        ValueError: a time outside the table.
+    Between the times of the table it is linear.
     """
-    times = np.asarray(time_left, np.float64)
-    low, high = float(times.min(initial=0.0)), float(times.max(initial=0.0))
-    if not (low >= -1e-9 * horizon and high <= horizon * (1 + 1e-6)):
-        raise ValueError(f"time left is {low:g} to {high:g}; the solution is for 0 to {horizon:g}")
-    at = np.clip(times / horizon, 0.0, 1.0) * (len(table) - 1)
-    first = np.minimum(at.astype(np.int64), len(table) - 2)
-    weight = (at - first)[..., None]
-    return np.asarray(table[first] * (1.0 - weight) + table[first + 1] * weight)
+
+    def __init__(self, log_v: Floats, limit: int, horizon: float) -> None:
+        self.log_v, self.limit, self.horizon = log_v, limit, horizon
+
+    def at(self, inventory: Any, time_left: Any) -> Floats:
+        """Ln v_q.
+
+        Args:
+            inventory: q, whole numbers of any shape.
+            time_left: of a shape that broadcasts with it.
+
+        Raises:
+            ValueError: an inventory beyond the limit or a time beyond the horizon.
+        """
+        q, row, weight = self._where(inventory, time_left)
+        return self._between(row, q + self.limit, weight)
+
+    def steps_from(self, inventory: Any, time_left: Any) -> tuple[Floats, Floats]:
+        """Ln v_q - ln v_{q+1} and ln v_q - ln v_{q-1}, for the arguments of `at`; infinite beyond the limit."""
+        q, row, weight = self._where(inventory, time_left)
+        column = q + self.limit
+        own = self._between(row, column, weight)
+        up = own - self._between(row, np.minimum(column + 1, 2 * self.limit), weight)
+        down = own - self._between(row, np.maximum(column - 1, 0), weight)
+        return np.where(q == self.limit, np.inf, up), np.where(q == -self.limit, np.inf, down)
+
+    def _between(self, row: Array, column: Array, weight: Floats) -> Floats:
+        return self.log_v[row, column] * (1.0 - weight) + self.log_v[row + 1, column] * weight
+
+    def _where(self, inventory: Any, time_left: Any) -> tuple[Array, Array, Floats]:
+        """Inventories as whole numbers, and the row before each time with the weight of the next."""
+        q, times = np.broadcast_arrays(np.asarray(inventory), np.asarray(time_left, np.float64))
+        q = q.astype(np.int64)
+        if q.size and np.abs(q).max() > self.limit:
+            raise ValueError(f"inventory {q.flat[np.abs(q).argmax()]} is beyond the solution's limit of {self.limit}")
+        low, high = float(times.min(initial=0.0)), float(times.max(initial=0.0))
+        if not (low >= -1e-6 * self.horizon and high <= self.horizon * (1 + 1e-6)):
+            raise ValueError(f"time left is {low:g} to {high:g}; the solution is for 0 to {self.horizon:g}")
+        place = np.clip(times / self.horizon, 0.0, 1.0) * (len(self.log_v) - 1)
+        row = np.minimum(place.astype(np.int64), len(self.log_v) - 2)
+        return q, row, place - row
