@@ -67,7 +67,7 @@ def test_errors_are_clear():
         baselines.make("glft", model(), gamma=0.0)
     with pytest.raises(ConfigError, match="unknown baseline 'market-making'"):
         baselines.make("market-making", model())
-    with pytest.raises(ConfigError, match="not a subclass of baselines.ModelMaker"):
+    with pytest.raises(ConfigError, match=r"not a subclass of baselines\.ModelMaker"):
         baselines.make("baselines.market_making:MarketMakingStrategy", model())
     maker = baselines.get("glft", model())()
     with pytest.raises(ConfigError, match="call bind"):
