@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from hft_gym.flow import FlowConfig
     from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig
+    from hft_gym.report import METRICS, PerformanceMetrics
     from hft_gym.types import (
         MESSAGE_DTYPE,
         TRADE_DTYPE,
@@ -93,6 +94,7 @@ _HOMES = {
     **dict.fromkeys(("Market", "MarketConfig", "LatencyConfig", "FeeConfig"), "hft_gym.market"),
     **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
     "calibrate": "hft_gym.calibration",
+    **dict.fromkeys(("METRICS", "PerformanceMetrics"), "hft_gym.report"),
 }
 
 __all__ = [
@@ -119,6 +121,9 @@ __all__ = [
     "EnvConfig",
     "RewardConfig",
     "calibrate",
+    # the report
+    "METRICS",
+    "PerformanceMetrics",
     # errors
     "HFTGymError",
     "ConfigError",

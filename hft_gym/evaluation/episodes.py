@@ -35,6 +35,7 @@ FILL_DTYPE = np.dtype(
         ("side", "u1"),  # OrderSide of the own order
         ("maker", "?"),
         ("closing", "?"),  # part of the forced close at the episode's end
+        ("cancel_sent", "?"),  # a cancel of the order was on its way
     ]
 )
 """One own fill."""
@@ -53,6 +54,7 @@ ORDER_DTYPE = np.dtype(
         ("side", "u1"),
         ("time_in_force", "u1"),  # TimeInForce
         ("end_reason", "u1"),  # hft_gym.market.records.EndReason
+        ("cancel_sent", "?"),  # a cancel was sent, whether or not it came in time
     ]
 )
 """One own order, written when it ended."""
@@ -83,6 +85,11 @@ class Episodes:
         fills: the own fills (`FILL_DTYPE`), sorted by episode, in order of time.
         orders: the own orders (`ORDER_DTYPE`), sorted by episode.
         mids: the mid's path (`MID_DTYPE`), sorted by episode and time, with a row at or before each start.
+        spread: (E, T+1) float64, ticks: the others' best ask less best bid; NaN while a side is empty. None where
+            the observation has no such column; the same holds for the next two.
+        imbalance: (E, T+1) float64, (bid - ask) / (bid + ask) of the others' sizes at the touch.
+        market_volume: (E, T+1) int64, lots that the others took since the start.
+        symbol: name of the instrument.
         tick_size: currency per tick.
         capital: initial capital in ticks·lots.
         config: the environment's configuration as plain data, for the record.
@@ -103,6 +110,10 @@ class Episodes:
     fills: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, FILL_DTYPE))
     orders: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, ORDER_DTYPE))
     mids: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, MID_DTYPE))
+    spread: npt.NDArray[np.float64] | None = None
+    imbalance: npt.NDArray[np.float64] | None = None
+    market_volume: npt.NDArray[np.int64] | None = None
+    symbol: str = "HFT"
     tick_size: float = 0.01
     capital: float = float("nan")
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -118,8 +129,10 @@ class Episodes:
             ("mid", self.mid, (count, columns)),
             ("rewards", self.rewards, (count, max(columns - 1, 0))),
         ):
-            if array.shape != shape:
-                raise DataError(f"Episodes.{name}: shape {array.shape}, expected {shape}")
+            _check_shape(name, array, shape)
+        for name in ("spread", "imbalance", "market_volume"):
+            if getattr(self, name) is not None:
+                _check_shape(name, getattr(self, name), (count, columns))
         for name, log in (("fills", self.fills), ("orders", self.orders), ("mids", self.mids)):
             episode = log["episode"]
             if len(episode) and (np.any(np.diff(episode) < 0) or episode[0] < 0 or episode[-1] >= count):
@@ -174,3 +187,8 @@ class Episodes:
         frame = pd.DataFrame({name: log[name] for name in log.dtype.names or ()})
         frame.insert(1, "seed", self.seeds[log["episode"]])
         return frame
+
+
+def _check_shape(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise DataError(f"Episodes.{name}: shape {array.shape}, expected {shape}")

@@ -138,6 +138,8 @@ class _Finished:
 
 
 _PATHS = ("time", "equity", "inventory", "mid")
+_SEEN = {"spread": ("spread",), "imbalance": ("imbalance",), "market_volume": ("buy_volume", "sell_volume")}
+"""Paths that are read off the observation where it has these columns (their sum)."""
 
 
 class _Round:
@@ -145,7 +147,7 @@ class _Round:
 
     def __init__(self, episodes: int, logging: bool) -> None:
         self.episodes, self.logging = episodes, logging
-        self.paths: dict[str, list[Array]] = {n: [] for n in _PATHS}
+        self.paths: dict[str, list[Array]] = {n: [] for n in (*_PATHS, *_SEEN)}
         self.rewards: list[Array] = []
         self.terms: dict[str, list[Array]] = {}
         self.logs: dict[str, list[Array]] = {"fills": [], "orders": [], "mids": []}
@@ -154,7 +156,7 @@ class _Round:
         self.terminated = np.zeros(episodes, np.bool_)
         self.truncated = np.zeros(episodes, np.bool_)
 
-    def state(self, env: Any, infos: Mapping[str, Array], alive: Array) -> None:
+    def state(self, env: Any, observations: Array, infos: Mapping[str, Array], alive: Array) -> None:
         """Append the state of the running episodes; the others keep their last."""
         now = {
             "time": env.market_time,
@@ -162,10 +164,24 @@ class _Round:
             "inventory": infos["inventory"],
             "mid": infos["mid"],
         }
+        names = env.observation_schema.names
+        for path, columns in _SEEN.items():
+            if all(c in names for c in columns):
+                seen = observations[:, [names.index(c) for c in columns]].sum(axis=1, dtype=np.float64)
+                now[path] = self._cumulative(path, seen) if path == "market_volume" else seen
         for path, values in now.items():
             kept = self.paths[path]
             mine = values[: self.episodes]
             kept.append(np.where(alive, mine, kept[-1]) if kept else mine.copy())
+
+    def _cumulative(self, path: str, change: Array) -> Array:
+        """What a path of changes has come to; the first observation's belongs to the time before the start."""
+        kept = self.paths[path]
+        total = np.zeros(len(change), np.int64)
+        if kept:
+            total[: self.episodes] = kept[-1]
+            total += np.rint(change).astype(np.int64)
+        return total
 
     def begin(self, env: Any) -> None:
         """Take the first row of the mids: a market logs the mid at which its episode starts."""
@@ -205,7 +221,7 @@ def _play(
     observations, infos = env.reset(seed=[int(s) for s in seeds[index]], options=options)
     played = _Round(count, logging)
     alive = np.ones(count, np.bool_)
-    played.state(env, infos, alive)
+    played.state(env, observations, infos, alive)
     played.begin(env)
     state: Any = None
     start = np.ones(env.num_envs, np.bool_)
@@ -213,7 +229,7 @@ def _play(
         actions, state = policy.predict(observations, state, start, deterministic)
         observations, rewards, terminated, truncated, infos = env.step(actions)
         start = terminated | truncated
-        played.state(env, infos, alive)
+        played.state(env, observations, infos, alive)
         played.log(env, alive)
         played.rewards.append(np.where(alive, rewards[:count], 0.0))
         for key, values in infos.items():
@@ -230,7 +246,9 @@ def _play(
 
 def _join(played: list[_Round], seeds: Array, env: Any, name: str, deterministic: bool) -> Episodes:
     longest = max(len(r.rewards) for r in played)
-    paths = {p: np.concatenate([_pad(r.paths[p], longest + 1, hold=True) for r in played]) for p in _PATHS}
+    known = [p for p, rows in played[0].paths.items() if rows]
+    paths = {p: np.concatenate([_pad(r.paths[p], longest + 1, hold=True) for r in played]) for p in known}
+    spread = paths.get("spread")
     terms = {
         t: np.concatenate([_pad(r.terms[t], longest, hold=False) for r in played]) for t in played[0].terms
     }
@@ -249,6 +267,10 @@ def _join(played: list[_Round], seeds: Array, env: Any, name: str, deterministic
         fills=_log(played, "fills", FILL_DTYPE),
         orders=_log(played, "orders", ORDER_DTYPE),
         mids=_log(played, "mids", MID_DTYPE),
+        # The observation has 0 where a side is empty.
+        spread=None if spread is None else np.where(spread > 0, spread, np.nan),
+        imbalance=paths.get("imbalance"),
+        market_volume=paths.get("market_volume"),
         tick_size=env.config.market.tick_size,
         capital=env.config.capital,
         config=to_dict(env.config),

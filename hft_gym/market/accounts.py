@@ -143,11 +143,13 @@ def log_fill(
     fill["order_id"] = -1
     fill["queue_ahead_entry"] = -1
     fill["order_age"] = 0
+    fill["cancel_sent"] = 0
     if o >= 0:
         own = ex.own[U(o)]
         fill["order_id"] = own["id"]
         fill["queue_ahead_entry"] = own["queue_entry"]
         fill["order_age"] = state["time"] - own["time_sent"]
+        fill["cancel_sent"] = own["cancel_sent"]
 
 
 @kernel
@@ -172,6 +174,7 @@ def end_order(ex: Exchange, p: int, o: int, reason: int) -> None:
             record["side"] = own["side"]
             record["time_in_force"] = own["time_in_force"]
             record["end_reason"] = reason
+            record["cancel_sent"] = own["cancel_sent"]
             record["order_id"] = own["id"]
             record["price"] = own["price"]
             record["quantity"] = own["quantity"]

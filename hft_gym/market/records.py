@@ -133,7 +133,7 @@ FILL_LOG = np.dtype(
         ("side", "u1"),
         ("maker", "u1"),
         ("closing", "u1"),
-        ("pad", "u1"),
+        ("cancel_sent", "u1"),
         ("order_id", "i8"),
         ("time", "i8"),
         ("price", "i8"),
@@ -148,7 +148,7 @@ FILL_LOG = np.dtype(
 """One fill of a participant. ``side`` is the participant's own, ``mid2`` the others' mid just before the message
 that caused it, queue positions the lots ahead when the order joined and when this message reached it (-1: it never
 rested; it was the taker), ``order_age`` ns since it was sent, ``fee`` sub-units paid; ``closing`` marks the closing
-of the position at an episode's end."""
+of the position at an episode's end, ``cancel_sent`` a fill that came before the cancel that was on its way."""
 
 ORDER_LOG = np.dtype(
     [
@@ -158,7 +158,7 @@ ORDER_LOG = np.dtype(
         ("side", "u1"),
         ("time_in_force", "u1"),
         ("end_reason", "u1"),
-        ("pad", "u1"),
+        ("cancel_sent", "u1"),
         ("order_id", "i8"),
         ("price", "i8"),
         ("quantity", "i8"),
@@ -170,7 +170,7 @@ ORDER_LOG = np.dtype(
     ]
 )
 """One ended order of a participant; ``time_entry`` is -1 if it never reached the book, ``queue_ahead_entry`` -1 if
-it never rested."""
+it never rested; ``cancel_sent``: a cancel was sent, whether or not it came in time."""
 
 MID_LOG = np.dtype(
     [("env", "u4"), ("episode", "u4"), ("participant", "u4"), ("pad", "u4"), ("time", "i8"), ("mid2", "i8")]

@@ -262,7 +262,7 @@ class Log:
         for name, words in _NAMES.items():
             if name in frame:
                 frame[name] = pd.Categorical.from_codes(self.records[name].astype(np.int64), words)
-        for name in ("maker", "closing"):
+        for name in ("maker", "closing", "cancel_sent"):
             if name in frame:
                 frame[name] = frame[name].astype(bool)
         return frame

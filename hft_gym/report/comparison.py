@@ -5,16 +5,20 @@ them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation.episodes import Episodes
+from hft_gym.report.aggregate import holm
+from hft_gym.report.attribution import check_attribution
+from hft_gym.report.flags import Evidence, Flag, find_flags
 from hft_gym.report.metrics import METRICS
-from hft_gym.report.panel import Panel
-from hft_gym.report.statistics import Bootstrap, Estimate, paired_difference
+from hft_gym.report.overfitting import Trials
+from hft_gym.report.panel import Panel, Session
+from hft_gym.report.statistics import Bootstrap, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +36,10 @@ class Row:
         episodes: what it did.
         metrics: metric name -> estimate over the episodes.
         difference: paired difference of net P&L to the best baseline (None for the best baseline itself).
-        flags: short remarks the reader must see.
+        flags: remarks the reader must see.
+        undefined: metric name -> why it has no value, for those that have none.
+        p_value: of the paired difference, two-sided, adjusted after Holm for all differences of the comparison; NaN
+            without one.
     """
 
     name: str
@@ -40,7 +47,9 @@ class Row:
     episodes: Episodes
     metrics: Mapping[str, Estimate]
     difference: Estimate | None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    p_value: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """Long form: one row per policy and metric, with value, low, high, unit, and the paired difference as
-        ``net_pnl_difference``.
+        ``net_pnl_difference``, its adjusted p-value as ``p_value_holm``.
         """
         import pandas as pd
 
@@ -102,6 +111,8 @@ class Comparison:
                 out.append(_record(row, name, METRICS[name].unit, estimate))
             if row.difference is not None:
                 out.append(_record(row, "net_pnl_difference", "ticks·lots", row.difference))
+                adjusted = Estimate(row.p_value, float("nan"), float("nan"), row.difference.episodes)
+                out.append(_record(row, "p_value_holm", "probability", adjusted))
         return out
 
 
@@ -119,17 +130,23 @@ def _record(row: Row, metric: str, unit: str, estimate: Estimate) -> dict[str, A
 
 
 def summarise(
-    episodes: Episodes, bootstrap: Bootstrap | None = None, interval_s: float = 1.0
+    episodes: Episodes | Panel, bootstrap: Bootstrap | None = None, interval_s: float = 1.0
 ) -> dict[str, Estimate]:
     """Every metric of one policy, with intervals over its episodes.
 
     Raises:
         DataError: the fills do not explain the net P&L of some episode.
     """
-    panel = Panel(episodes, interval_s)
-    panel.check_attribution()
+    panel = episodes if isinstance(episodes, Panel) else Panel(episodes, interval_s)
+    check_attribution(panel)
     chosen = bootstrap or Bootstrap()
-    return {m.name: chosen.estimate(m.parts(panel), m.combine) for m in METRICS.values()}
+    return {m.name: m.estimate(panel, chosen) for m in METRICS.values()}
+
+
+def undefined(panel: Panel, metrics: Mapping[str, Estimate], bootstrap: Bootstrap) -> dict[str, str]:
+    """Metric name -> why it has no value, for those of *metrics* that are NaN."""
+    names = [name for name, estimate in metrics.items() if np.isnan(estimate.value)]
+    return {name: METRICS[name].reason(panel, bootstrap) or "" for name in names}
 
 
 def compare(
@@ -137,6 +154,12 @@ def compare(
     agents: Sequence[str] = (),
     bootstrap: Bootstrap | None = None,
     meta: Mapping[str, Any] | None = None,
+    *,
+    interval_s: float = 1.0,
+    session: Session | None = None,
+    counterfactual: Episodes | None = None,
+    trials: Mapping[str, Trials] | None = None,
+    evidence: Mapping[str, Evidence] | None = None,
 ) -> Comparison:
     """Compare policies that played the same seeds.
 
@@ -145,6 +168,11 @@ def compare(
         agents: names of the trained ones; the others are baselines.
         bootstrap: how to make intervals.
         meta: kept with the comparison.
+        interval_s: clock grid of the interval metrics, seconds.
+        session: trading hours that annualised figures count.
+        counterfactual: the same seeds without any own order; default: a policy among *runs* that sent none.
+        trials: policy -> what was tried before it was chosen.
+        evidence: policy -> what else its flags follow from.
 
     Raises:
         ConfigError: no runs, two of the same name, an unknown agent, or different seeds.
@@ -167,14 +195,34 @@ def compare(
     chosen = bootstrap or Bootstrap()
     ranked = sorted(runs, key=_mean_net, reverse=True)
     reference = next((r for r in ranked if r.name not in agents), None)
+    idle = counterfactual or next((r for r in runs if not len(r.orders) and len(r.mids)), None)
     rows = []
     for run in ranked:
-        difference = None
-        if reference is not None and run is not reference:
-            difference = paired_difference(run.net_pnl, reference.net_pnl, chosen)
-        metrics = summarise(run, chosen)
-        kind = "agent" if run.name in agents else "baseline"
-        rows.append(Row(run.name, kind, run, metrics, difference, _flags(run, metrics)))
+        against = None if run is reference else reference
+        panel = Panel(
+            run,
+            interval_s,
+            session=session,
+            reference=against,
+            counterfactual=idle,
+            trials=(trials or {}).get(run.name),
+        )
+        metrics = summarise(panel, chosen)
+        known = (evidence or {}).get(run.name) or Evidence(learned=run.name in agents)
+        rows.append(
+            Row(
+                run.name,
+                "agent" if run.name in agents else "baseline",
+                run,
+                metrics,
+                None if against is None else metrics["difference"],
+                find_flags(run, metrics, known),
+                undefined(panel, metrics, chosen),
+            )
+        )
+    adjusted = holm({row.name: row.metrics["p_value"].value for row in rows})
+    assert isinstance(adjusted, dict)
+    rows = [replace(row, p_value=adjusted[row.name]) for row in rows]
     return Comparison(
         tuple(rows), ranked[0].name, reference.name if reference else None, chosen, dict(meta or {})
     )
@@ -185,18 +233,6 @@ def _mean_net(run: Episodes) -> float:
     return float(known.mean()) if len(known) else -np.inf
 
 
-def _flags(run: Episodes, metrics: Mapping[str, Estimate]) -> tuple[str, ...]:
-    flags = []
-    traded = metrics["traded"].value
-    if traded == 0.0:
-        flags.append("never traded")
-    elif traded < 0.95:
-        flags.append(f"traded in only {traded:.0%} of the episodes")
-    if not run.deterministic:
-        flags.append("stochastic actions")
-    return tuple(flags)
-
-
 def _verdict(row: Row, reference: str | None, level: float) -> str:
     net, difference = row.metrics["net_pnl"], row.difference
     money = f"{row.name} makes {_span(net)} ticks·lots an episode"
@@ -204,16 +240,17 @@ def _verdict(row: Row, reference: str | None, level: float) -> str:
         return f"{money}. No baseline took part: this says nothing about its worth."
     versus = f"{_span(difference)} against the best baseline, {reference}"
     interval = f"{level:.0%} interval of the paired difference"
+    chance = "" if np.isnan(row.p_value) else f" (p = {row.p_value:.2g} after Holm)"
     if np.isnan(difference.low):
         return f"{money}, {versus}. Too few episodes for an interval: no conclusion."
     if difference.low > 0:
-        text = f"{money}, {versus}. It beats the best baseline: the {interval} lies above zero."
+        text = f"{money}, {versus}. It beats the best baseline: the {interval} lies above zero{chance}."
         if net.high < 0:
             text += " It still loses money."
         return text
     if difference.high < 0:
-        return f"{money}, {versus}. It LOSES to the best baseline: the {interval} lies below zero."
-    return f"{money}, {versus}. Not distinguishable from the best baseline: the {interval} contains zero."
+        return f"{money}, {versus}. It LOSES to the best baseline: the {interval} lies below zero{chance}."
+    return f"{money}, {versus}. Not distinguishable from the best baseline: the {interval} contains zero{chance}."
 
 
 def _span(estimate: Estimate) -> str:

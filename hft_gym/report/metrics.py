@@ -2,40 +2,48 @@
 `Panel`.
 
 A metric has a value per episode and one for a set of episodes. How the second follows from the first is its
-*pooling*:
-
-``mean``
-    the mean over the episodes where it is defined.
-``ratio``
-    Σ numerators / Σ denominators, so that an episode with one fill does not weigh as much as one with a
-    hundred.
-``sharpe``
-    mean / standard deviation (n - 1) over the episodes; it has no value for a single one.
-
-Undefined is NaN: no fills, no losses, no time. A new metric is one decorated function in one of the modules
-named in `load`.
+`Pooling` (`hft_gym.report.pooling`). What a metric needs of an episode is data too (`hft_gym.report.needs`):
+where it is missing the value is NaN, and the need says why. A new metric is one decorated function in one of
+the modules named in `load`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation.episodes import Episodes
-from hft_gym.report.panel import Floats, Panel, ratio
+from hft_gym.report.needs import LENGTH, Need, Undefined, first_unmet
+from hft_gym.report.panel import Floats, Panel
+from hft_gym.report.pooling import POOLINGS, SET
+from hft_gym.report.statistics import Bootstrap, Estimate
 
-__all__ = ["METRICS", "Metric", "evaluate_metrics", "get", "metric"]
+__all__ = ["GROUPS", "METRICS", "Metric", "chosen", "evaluate_metrics", "get", "metric"]
 
-Pooling = Literal["mean", "ratio", "sharpe"]
+GROUPS = {
+    "returns": "returns and risk",
+    "drawdown": "drawdown",
+    "activity": "activity",
+    "execution": "execution quality",
+    "inventory": "inventory",
+    "attribution": "attribution",
+    "significance": "significance",
+}
+"""Group -> what a report calls it, in the order in which it shows them."""
 
-GROUPS = ("returns", "drawdown", "activity", "execution", "inventory", "attribution")
-"""The order in which a report shows the groups."""
+MODULES = (
+    "returns", "risk", "drawdown", "activity", "quotes", "execution", "markouts", "shortfall", "inventory",
+    "attribution", "regimes", "significance",
+)
+"""Modules of this package that define metrics."""
+
+NO_TWO = "fewer than two episodes"
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,12 @@ class Metric:
         unit: the unit of the value.
         formula: the definition.
         source: where the definition comes from.
-        pooling: how a set of episodes gets one value (see the module).
+        number: its number in the list of 72 of docs/metrics.md; None for one that is not in the list.
+        pooling: how a set of episodes gets one value: a name in `hft_gym.report.pooling.POOLINGS`, or ``"set"``
+            for a metric that only a set of episodes has.
         sign: +1 where more is better, -1 where less is better, 0 where it is neither.
-        function: Panel -> (E,) values; for ``ratio`` a pair of (E,) numerators and denominators.
+        needs: what an episode must have for a value, most basic first.
+        function: Panel -> what the pooling takes; for ``"set"`` (Panel, Bootstrap) -> Estimate.
     """
 
     name: str
@@ -60,42 +71,61 @@ class Metric:
     unit: str
     formula: str
     source: str
-    pooling: Pooling
+    number: int | None
+    pooling: str
     sign: int
-    function: Callable[[Panel], Any]
+    needs: tuple[Need, ...]
+    function: Callable[..., Any]
+
+    def values(self, panel: Panel) -> Floats:
+        """(E,) the metric of each episode alone; all NaN where only a set has one."""
+        if self.pooling == SET:
+            return np.full(panel.count, np.nan)
+        return POOLINGS[self.pooling].alone(self.function(panel))
 
     def parts(self, panel: Panel) -> Floats:
-        """(E, C) what is summed over episodes before `combine`: C is 2, or 3 for ``sharpe``."""
-        if self.pooling == "ratio":
-            top, bottom = (np.asarray(v, np.float64) for v in self.function(panel))
-            known = ~(np.isnan(top) | np.isnan(bottom))
-            return np.stack([np.where(known, top, 0.0), np.where(known, bottom, 0.0)], axis=1)
-        value = np.asarray(self.function(panel), np.float64)
-        known = ~np.isnan(value)
-        kept = np.where(known, value, 0.0)
-        if self.pooling == "mean":
-            return np.stack([kept, known.astype(np.float64)], axis=1)
-        return np.stack([kept, known.astype(np.float64), kept**2], axis=1)
+        """(E, C) what is summed over episodes before `combine`."""
+        return POOLINGS[self.pooling].parts(self.function(panel))
 
     def combine(self, sums: Floats) -> Floats:
         """(...) values from (..., C) sums of `parts` over episodes."""
-        mean = ratio(sums[..., 0], sums[..., 1])
-        if self.pooling != "sharpe":
-            return mean
-        count, squares = sums[..., 1], sums[..., 2]
-        spread = squares - count * np.nan_to_num(mean) ** 2
-        # Rounding leaves a speck where all episodes are equal: no spread, no ratio.
-        usable = (count > 1.5) & (spread > 1e-12 * squares)
-        return mean / np.sqrt(ratio(np.where(usable, spread, np.nan), count - 1))
+        return POOLINGS[self.pooling].combine(sums)
 
-    def values(self, panel: Panel) -> Floats:
-        """(E,) the metric of each episode alone; all NaN for ``sharpe``."""
-        if self.pooling == "ratio":
-            top, bottom = (np.asarray(v, np.float64) for v in self.function(panel))
-            return ratio(top, bottom)
-        if self.pooling == "sharpe":
-            return np.full(panel.count, np.nan)
-        return np.asarray(self.function(panel), np.float64)
+    def estimate(self, panel: Panel, bootstrap: Bootstrap) -> Estimate:
+        """The value of all episodes together, with its interval; NaN where undefined (`reason` says why)."""
+        if self.pooling != SET:
+            return bootstrap.estimate(self.parts(panel), self.combine)
+        try:
+            found: Estimate = self.function(panel, bootstrap)
+        except Undefined:
+            return Estimate(float("nan"), float("nan"), float("nan"), panel.count)
+        return found
+
+    def reasons(self, panel: Panel) -> list[str | None]:
+        """Why each episode alone has no value; None where it has one."""
+        missing = np.isnan(self.values(panel))
+        if self.pooling == SET or POOLINGS[self.pooling].several:
+            return [f"only a set of episodes has {self.label}"] * panel.count
+        why = first_unmet(self.needs, panel)
+        return [why[e] if missing[e] else None for e in range(panel.count)]
+
+    def reason(self, panel: Panel, bootstrap: Bootstrap) -> str | None:
+        """Why all episodes together have no value; None if they have one."""
+        if not np.isnan(self.estimate(panel, bootstrap).value):
+            return None
+        if panel.count == 0:
+            return "no episodes"
+        if self.pooling == SET:
+            try:
+                self.function(panel, bootstrap)
+            except Undefined as why:
+                return str(why)
+        why_each = first_unmet(self.needs, panel)
+        common = next((w for w in why_each if w is not None), None)
+        if common is not None and all(w is not None for w in why_each):
+            return common
+        several = panel.count > 1
+        return POOLINGS[self.pooling].unvaried if several and POOLINGS[self.pooling].several else NO_TWO
 
 
 METRICS: dict[str, Metric] = {}
@@ -103,30 +133,48 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(
-    label: str, group: str, unit: str, formula: str, source: str, pooling: Pooling = "mean", sign: int = 0
-) -> Callable[[Callable[[Panel], Any]], Callable[[Panel], Any]]:
-    """Register the decorated function as the metric of its name.
+    label: str,
+    group: str,
+    unit: str,
+    formula: str,
+    source: str,
+    *,
+    number: int | None = None,
+    pooling: str = "mean",
+    sign: int = 0,
+    needs: Sequence[Need] = (LENGTH,),
+    name: str | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as the metric of its name, or of *name*.
 
     Raises:
-        ConfigError: the name is taken, or the group unknown.
+        ConfigError: the name is taken, or the group or the pooling unknown.
     """
 
-    def register(function: Callable[[Panel], Any]) -> Callable[[Panel], Any]:
-        name = function.__name__
-        if name in METRICS:
-            raise ConfigError(f"metric {name!r} is registered twice")
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        called = name or function.__name__
+        if called in METRICS:
+            raise ConfigError(f"metric {called!r} is registered twice")
         if group not in GROUPS:
-            raise ConfigError(f"metric {name!r}: group {group!r}{did_you_mean(group, GROUPS)}")
-        METRICS[name] = Metric(name, label, group, unit, formula, source, pooling, sign, function)
+            raise ConfigError(f"metric {called!r}: group {group!r}{did_you_mean(group, GROUPS)}")
+        if pooling not in (*POOLINGS, SET):
+            raise ConfigError(f"metric {called!r}: pooling {pooling!r}{did_you_mean(pooling, (*POOLINGS, SET))}")
+        METRICS[called] = Metric(
+            called, label, group, unit, formula, source, number, pooling, sign, tuple(needs), function
+        )
         return function
 
     return register
 
 
 def load() -> None:
-    """Import the modules that define the metrics."""
-    for module in ("returns", "activity", "attribution"):
+    """Import the modules that define the metrics, and bring the registry into the order of the groups."""
+    for module in MODULES:
         import_module(f"hft_gym.report.{module}")
+    order = list(GROUPS)
+    sorted_ = sorted(METRICS.items(), key=lambda item: order.index(item[1].group))
+    METRICS.clear()
+    METRICS.update(sorted_)
 
 
 def get(name: str) -> Metric:
@@ -140,10 +188,37 @@ def get(name: str) -> Metric:
     return METRICS[name]
 
 
+def chosen(words: Sequence[str]) -> list[Metric]:
+    """The metrics that words ask for: ``"all"``, names of groups, names of metrics; in the registry's order.
+
+    Raises:
+        ConfigError: a word that is none of these.
+    """
+    wanted: set[str] = set()
+    for word in words:
+        if word == "all":
+            wanted.update(METRICS)
+        elif word in GROUPS:
+            wanted.update(m.name for m in METRICS.values() if m.group == word)
+        elif word in METRICS:
+            wanted.add(word)
+        else:
+            allowed = ["all", *GROUPS, *METRICS]
+            hint = did_you_mean(word, allowed).split(" Allowed:")[0].rstrip(".;,: ")
+            raise ConfigError(
+                f"metrics: there is no {word!r}{hint}; allowed are 'all', the groups {', '.join(GROUPS)}, "
+                "and the names in docs/metrics.md"
+            )
+    return [m for m in METRICS.values() if m.name in wanted]
+
+
 def evaluate_metrics(
-    episodes: Episodes, names: list[str] | None = None, interval_s: float = 1.0
+    episodes: Episodes,
+    names: Sequence[str] | None = None,
+    interval_s: float = 1.0,
+    counterfactual: Episodes | None = None,
 ) -> dict[str, Floats]:
-    """Name -> (E,) values of each episode, for all metrics or those named."""
-    panel = Panel(episodes, interval_s)
-    chosen = METRICS.values() if names is None else [get(n) for n in names]
-    return {m.name: m.values(panel) for m in chosen}
+    """Name -> (E,) values of each episode, for all metrics or those named; see `Panel` for the counterfactual."""
+    panel = Panel(episodes, interval_s, counterfactual=counterfactual)
+    wanted = list(METRICS.values()) if names is None else [get(n) for n in names]
+    return {m.name: m.values(panel) for m in wanted}

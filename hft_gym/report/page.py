@@ -30,7 +30,7 @@ def html(comparison: Comparison, curves: Curves) -> str:
     figure = _figure(curves)
     body = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
     verdicts = "".join(f"<p>{escape(v)}</p>" for v in comparison.verdicts())
-    flags = "".join(f"<p>Note: {escape(r.name)}: {escape(f)}</p>" for r in comparison.rows for f in r.flags)
+    flags = "".join(f"<p>Note: {escape(r.name)}: {escape(f.text)}</p>" for r in comparison.rows for f in r.flags)
     command = str(comparison.meta.get("command", ""))
     made = f"<p class=dim>Made by</p><pre>{escape(command)}</pre>" if command else ""
     return (

@@ -1,29 +1,58 @@
 """The arrays that the metrics share, computed once per set of episodes.
 
-A *panel* adds to `Episodes` the clock grid of equity, the running position at every fill, and the
-attribution in integers. Everything is vectorised over episodes; nothing here is a metric.
+A *panel* adds to `Episodes` the clock grid of equity, the running position at every fill, and the mid at any
+time. Everything is vectorised over episodes; nothing here is a metric.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hft_gym.errors import DataError
+from hft_gym.errors import ConfigError, DataError
 from hft_gym.evaluation.episodes import Episodes
 from hft_gym.market.records import SUBUNITS
+from hft_gym.report.pooling import ratio
 from hft_gym.types import OrderSide
 
-__all__ = ["Panel", "ratio"]
+if TYPE_CHECKING:
+    from hft_gym.report.overfitting import Trials
+
+__all__ = ["Panel", "Session", "ratio"]
 
 SUBUNITS_PER_HALF_TICK_LOT = SUBUNITS // 2
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Session:
+    """The trading hours that annualised figures count.
+
+    Attributes:
+        seconds: length of one session; 86,400 for a market that never closes.
+        days: sessions a year.
+    """
+
+    seconds: float = 23_400.0
+    days: float = 252.0
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "days"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"session {name}: must be above 0, got {getattr(self, name)}")
+
+    def per_year(self, interval_s: float) -> float:
+        """Number of intervals of so many seconds in a year of sessions."""
+        return self.days * self.seconds / interval_s
 
 
 class Panel:
@@ -33,12 +62,41 @@ class Panel:
         episodes: what was measured.
         interval_s: the clock grid of the interval metrics (volatility, Sharpe, Sortino, wins and losses),
             seconds.
+        session: the trading hours that annualised figures count.
+        reference: another policy on the same seeds, for the paired metrics.
+        counterfactual: the same seeds without any own order, for the own impact.
+        trials: the settings tried before this policy was chosen, for what deflates its figures.
+
+    Raises:
+        ConfigError: an interval that is not positive, or companions that played other seeds.
     """
 
-    def __init__(self, episodes: Episodes, interval_s: float = 1.0) -> None:
-        self.episodes = episodes
-        self.interval_s = interval_s
+    def __init__(
+        self,
+        episodes: Episodes,
+        interval_s: float = 1.0,
+        *,
+        session: Session | None = None,
+        reference: Episodes | None = None,
+        counterfactual: Episodes | None = None,
+        trials: Trials | None = None,
+    ) -> None:
+        if not interval_s > 0:
+            raise ConfigError(f"interval_s: must be above 0, got {interval_s}")
+        for name, other in (("reference", reference), ("counterfactual", counterfactual)):
+            if other is not None and not np.array_equal(other.seeds, episodes.seeds):
+                raise ConfigError(f"{name} {other.name!r} and {episodes.name!r} played different seeds")
+        self.episodes, self.interval_s, self.session = episodes, interval_s, session or Session()
+        self.reference, self.counterfactual, self.trials = reference, counterfactual, trials
         self.count = len(episodes)
+        self._made: dict[Callable[..., Any], Any] = {}
+
+    def once(self, make: Callable[[Panel], T]) -> T:
+        """``make(self)``, computed at the first call."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
 
     # --- equity ---
 
@@ -59,42 +117,75 @@ class Panel:
         return time[:, -1] if time.shape[1] else np.zeros(self.count, np.int64)
 
     @cached_property
+    def duration_s(self) -> Floats:
+        """(E,) length of each episode, seconds."""
+        return self.duration_ns / 1e9
+
+    @cached_property
     def drawdown(self) -> Floats:
         """(E, T+1) distance below the running peak of equity, >= 0, ticks·lots."""
         return np.maximum.accumulate(self.equity, axis=1) - self.equity
 
     @cached_property
-    def increments(self) -> Floats:
-        """(E, K) P&L of each clock interval, ticks·lots; NaN past an episode's end.
+    def holds_for(self) -> Floats:
+        """(E, T+1) seconds for which the state of a decision holds: until the next one; 0 at the last."""
+        time = self.episodes.time
+        return np.diff(time, axis=1, append=time[:, -1:]) / 1e9
 
-        The last interval of an episode ends with it, so the increments add up to the net P&L.
-        """
+    # --- the clock grid ---
+
+    @cached_property
+    def grid(self) -> Ints:
+        """(E, K+1) edges of the clock intervals, ns; the last interval of an episode ends with it."""
         step = round(self.interval_s * 1e9)
-        intervals = -(-self.duration_ns // step)
-        most = int(intervals.max(initial=0))
-        if most == 0:
+        most = int((-(-self.duration_ns // step)).max(initial=0))
+        return np.minimum(np.arange(most + 1)[None, :] * step, self.duration_ns[:, None])
+
+    @cached_property
+    def in_grid(self) -> Bools:
+        """(E, K) whether the episode has this clock interval."""
+        return np.diff(self.grid, axis=1) > 0
+
+    @cached_property
+    def interval_count(self) -> Floats:
+        """(E,) number of clock intervals."""
+        return self.in_grid.sum(axis=1).astype(np.float64)
+
+    @cached_property
+    def increments(self) -> Floats:
+        """(E, K) P&L of each clock interval, ticks·lots; NaN past an episode's end. They add up to the net P&L."""
+        if self.grid.shape[1] <= 1:
             return np.full((self.count, 0), np.nan)
-        grid = np.minimum(np.arange(most + 1)[None, :] * step, self.duration_ns[:, None])
-        values = self.equity_at(grid)
-        return np.where(np.arange(most)[None, :] < intervals[:, None], np.diff(values, axis=1), np.nan)
+        return np.where(self.in_grid, np.diff(self.equity_at(self.grid), axis=1), np.nan)
+
+    @cached_property
+    def increments_vary(self) -> Bools:
+        """(E,) whether the increments differ, beyond rounding."""
+        spread = np.nan_to_num(self.increments)
+        spread = np.where(self.in_grid, spread - spread[:, :1], 0.0) if spread.shape[1] else spread
+        return np.abs(spread).max(axis=1, initial=0.0) > 1e-9
 
     def equity_at(self, when: Ints) -> Floats:
         """(E, K) equity at (E, K) times (ns since the start): after the last decision at or before each."""
+        return self.path_at(self.equity, when)
+
+    def path_at(self, path: npt.NDArray[Any], when: Ints) -> npt.NDArray[Any]:
+        """(E, K) a path on the decision grid at (E, K) times: its value at the last decision at or before each."""
         time = self.episodes.time
         span = int(time.max(initial=0)) + 1
         rows = np.arange(self.count)[:, None]
         flat = (time + rows * span).ravel()
         index = np.searchsorted(flat, (np.minimum(when, span - 1) + rows * span).ravel(), side="right") - 1
-        return self.equity.ravel()[index].reshape(when.shape)
+        return path.ravel()[index].reshape(when.shape)
 
-    # --- fills ---
+    # --- sums over the logs ---
 
     def per_episode(self, values: npt.NDArray[Any], episode: Ints) -> npt.NDArray[Any]:
-        """(E,) sums of ``values`` by episode; integers stay integers."""
-        kind = np.int64 if np.issubdtype(values.dtype, np.integer) or values.dtype == bool else np.float64
-        total = np.zeros(self.count, kind)
-        np.add.at(total, episode, values.astype(kind, copy=False))
-        return total
+        """(E,) sums of ``values`` by episode; integers stay integers. ``episode`` must be sorted."""
+        if np.issubdtype(values.dtype, np.floating):
+            return np.bincount(episode, values, self.count)[: self.count]
+        total = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+        return np.diff(total[np.searchsorted(episode, np.arange(self.count + 1))])
 
     def fill_sum(self, values: npt.NDArray[Any], where: Bools | None = None) -> npt.NDArray[Any]:
         """(E,) sums over fills, of all or of those selected."""
@@ -102,10 +193,17 @@ class Panel:
             return self.per_episode(values, self.fill_episode)
         return self.per_episode(values[where], self.fill_episode[where])
 
+    def order_sum(self, values: npt.NDArray[Any], where: Bools | None = None) -> npt.NDArray[Any]:
+        """(E,) sums over orders, of all or of those selected."""
+        episode = self.episodes.orders["episode"]
+        return self.per_episode(values, episode) if where is None else self.per_episode(values[where], episode[where])
+
+    # --- fills and orders ---
+
     @cached_property
     def fill_episode(self) -> Ints:
         """(F,) the episode of each fill."""
-        return self.episodes.fills["episode"]
+        return np.ascontiguousarray(self.episodes.fills["episode"])
 
     @cached_property
     def sign(self) -> Ints:
@@ -115,12 +213,17 @@ class Panel:
     @cached_property
     def quantity(self) -> Ints:
         """(F,) lots."""
-        return self.episodes.fills["quantity"]
+        return np.ascontiguousarray(self.episodes.fills["quantity"])
 
     @cached_property
     def ordinary(self) -> Bools:
         """(F,) fills of the strategy's own orders, the forced close left out."""
         return ~self.episodes.fills["closing"]
+
+    @cached_property
+    def volume(self) -> Ints:
+        """(E,) lots that own orders traded."""
+        return self.fill_sum(self.quantity, self.ordinary)
 
     @cached_property
     def position_after(self) -> Ints:
@@ -136,118 +239,81 @@ class Panel:
         return self.position_after - self.sign * self.quantity
 
     @cached_property
+    def held_for(self) -> Floats:
+        """(F,) seconds for which the position after each fill is held: until the next fill, or the end."""
+        until = self.duration_ns[self.fill_episode].copy()
+        time = self.episodes.fills["time"]
+        same = self.fill_episode[1:] == self.fill_episode[:-1]
+        until[:-1][same] = time[1:][same]
+        return np.maximum(until - time, 0) / 1e9
+
+    @cached_property
     def last_position(self) -> Ints:
         """(E,) position after the last fill of the episode (0 where the close succeeded), lots."""
         return self.fill_sum(self.sign * self.quantity)
 
     @cached_property
-    def edge(self) -> Ints:
-        """(F,) signed distance of the fill price from the mid just before it, times the lots, in sub-units.
-
-        Positive where the fill earned a part of the spread.
-        """
-        fills = self.episodes.fills
-        return self.sign * self.quantity * (fills["mid2"] - 2 * fills["price"]) * SUBUNITS_PER_HALF_TICK_LOT
+    def order_count(self) -> Ints:
+        """(E,) own orders."""
+        return np.bincount(self.episodes.orders["episode"], minlength=self.count).astype(np.int64)
 
     @cached_property
-    def attribution(self) -> dict[str, Ints]:
-        """Where the P&L came from: (E,) integers in sub-units.
+    def order_sign(self) -> Ints:
+        """(O,) +1 for an order to buy, -1 for one to sell."""
+        return np.where(self.episodes.orders["side"] == OrderSide.BID, 1, -1).astype(np.int64)
 
-        ``net = spread_captured + inventory + liquidation - fees``; each term stands alone (no residual is
-        hidden in one of them), and `check_attribution` holds their sum against the accounts.
-        """
-        fills = self.episodes.fills
-        mid2 = fills["mid2"]
-        moved = np.zeros(len(fills), np.int64)
-        if len(fills):
-            same = self.fill_episode[1:] == self.fill_episode[:-1]
-            moved[1:] = np.where(same, np.diff(mid2), 0)
-        carried = self.fill_sum(self.position_before * moved)
-        # What is still held after the last fill (a book too thin to close into) is marked at the last mid.
-        last = np.searchsorted(self.fill_episode, np.arange(self.count), side="right") - 1
-        held = self.last_position != 0
-        if np.any(held):
-            end_mid2 = np.rint(2 * self.episodes.mid[held, -1]).astype(np.int64)
-            carried[held] += self.last_position[held] * (end_mid2 - mid2[last[held]])
-        return {
-            "spread_captured": self.fill_sum(self.edge, self.ordinary),
-            "inventory": carried * SUBUNITS_PER_HALF_TICK_LOT,
-            "liquidation": self.fill_sum(self.edge, ~self.ordinary),
-            "fees": self.fill_sum(fills["fee"]),
-        }
-
-    @cached_property
-    def net_subunits(self) -> Ints:
-        """(E,) net P&L of the accounts, sub-units."""
-        return np.rint(np.nan_to_num(self.net) * SUBUNITS).astype(np.int64)
-
-    def check_attribution(self) -> None:
-        """Hold the attribution's sum against the accounts.
-
-        Raises:
-            DataError: an episode whose logs do not explain its net P&L to the last sub-unit.
-        """
-        parts = self.attribution
-        total = parts["spread_captured"] + parts["inventory"] + parts["liquidation"] - parts["fees"]
-        wrong = np.flatnonzero(total != self.net_subunits)
-        if len(wrong) and self.equity.shape[1]:
-            e = int(wrong[0])
-            raise DataError(
-                f"{self.episodes.name}: in {len(wrong)} of {self.count} episodes the fills do not explain "
-                f"the net P&L; seed {self.episodes.seeds[e]}: the parts sum to {int(total[e])}, the account "
-                f"says {int(self.net_subunits[e])} sub-units"
-            )
+    def position_at(self, when: Ints) -> Ints:
+        """(E, K) position at (E, K) times, fills of that time included, the forced close left out."""
+        mine = self.ordinary
+        time, episode = self.episodes.fills["time"][mine], self.fill_episode[mine]
+        span = int(max(time.max(initial=0), when.max(initial=0))) + 1
+        rows = np.arange(self.count)[:, None]
+        running = np.concatenate([[0], np.cumsum((self.sign * self.quantity)[mine])])
+        index = np.searchsorted(episode * span + time, (when + rows * span).ravel(), side="right")
+        return running[index].reshape(when.shape) - running[np.searchsorted(episode, rows)]
 
     # --- the mid ---
 
-    def mid2_at(self, episode: Ints, when: Ints) -> Ints:
-        """Twice the others' mid of the given episodes at the given times (ns since the start), half-ticks."""
-        mids = self.episodes.mids
-        low = int(min(mids["time"].min(initial=0), 0))
-        span = int(max(mids["time"].max(initial=0), when.max(initial=0))) - low + 1
-        index = np.searchsorted(
-            mids["episode"] * span + mids["time"] - low, episode * span + when - low, side="right"
-        )
-        return mids["mid2"][index - 1]
+    @cached_property
+    def has_mid(self) -> Bools:
+        """(E,) whether the mid's path was recorded."""
+        return np.bincount(self.episodes.mids["episode"], minlength=self.count) > 0
 
-    def markout(self, horizon_s: float) -> tuple[Floats, Floats]:
-        """(E,) Σ lots · D (m(t+h) - P) in ticks·lots over ordinary fills, and (E,) the lots in it.
+    def mid2_at(self, episode: Ints, when: Ints, episodes: Episodes | None = None) -> Ints:
+        """Twice the others' mid of the given episodes at the given times (ns since the start), half-ticks.
 
-        Fills closer to the episode's end than the horizon are left out of both.
+        Before an episode's first record it is that record's. *episodes*: of another policy on the same seeds.
+
+        Raises:
+            DataError: an episode without a record of its mid.
         """
-        fills = self.episodes.fills
-        when = fills["time"] + round(horizon_s * 1e9)
-        use = self.ordinary & (when <= self.duration_ns[self.fill_episode])
-        if not np.any(use):
-            return np.zeros(self.count), np.zeros(self.count)
-        ahead = self.mid2_at(self.fill_episode[use], when[use])
-        gain = self.sign[use] * self.quantity[use] * (ahead - 2 * fills["price"][use]) / 2
-        lots = self.quantity[use].astype(np.float64)
-        return self.per_episode(gain, self.fill_episode[use]), self.per_episode(lots, self.fill_episode[use])
-
-    # --- inventory ---
+        own = episodes is None
+        key, first, low, span, mid2 = self.once(_mid_index) if own else _index_mids(episodes or self.episodes)
+        if len(episode) and (len(mid2) == 0 or np.any(first[1:][episode] == first[:-1][episode])):
+            raise DataError(f"{self.episodes.name}: an episode with orders or fills has no record of the mid")
+        clipped = np.clip(when - low, 0, span - 1)
+        index = np.searchsorted(key, episode * span + clipped, side="right") - 1
+        return mid2[np.maximum(index, first[episode])] if len(episode) else np.zeros(0, np.int64)
 
     @cached_property
-    def mean_abs_position(self) -> Floats:
-        """(E,) time average of |position| between the fills, lots; NaN where the episode has no length."""
-        fills = self.episodes.fills
-        held = np.abs(self.position_after)
-        until = self.duration_ns[self.fill_episode].copy()
-        if len(fills):
-            same = self.fill_episode[1:] == self.fill_episode[:-1]
-            until[:-1][same] = fills["time"][1:][same]
-        area = self.fill_sum(held * np.maximum(until - fills["time"], 0))
-        return ratio(area.astype(np.float64), self.duration_ns.astype(np.float64))
-
-    def extreme_position(self, upper: bool) -> Ints:
-        """(E,) largest (or smallest) position reached, lots; 0, the start, counts."""
-        extreme = np.zeros(self.count, np.int64)
-        (np.maximum if upper else np.minimum).at(extreme, self.fill_episode, self.position_after)
-        return extreme
+    def mid2_grid(self) -> Ints:
+        """(E, K+1) twice the others' mid at the edges of the clock intervals; 0 where it was not recorded."""
+        out = np.zeros(self.grid.shape, np.int64)
+        known = np.flatnonzero(self.has_mid)
+        when = self.grid[known]
+        out[known] = self.mid2_at(np.repeat(known, when.shape[1]), when.ravel()).reshape(when.shape)
+        return out
 
 
-def ratio(top: Floats, bottom: Floats) -> Floats:
-    """``top / bottom``, NaN where ``bottom`` is 0 or either is NaN."""
-    out = np.full(np.broadcast(top, bottom).shape, np.nan)
-    np.divide(top, bottom, out=out, where=np.asarray(bottom) != 0)
-    return out
+def _mid_index(panel: Panel) -> tuple[Ints, Ints, int, int, Ints]:
+    return _index_mids(panel.episodes)
+
+
+def _index_mids(episodes: Episodes) -> tuple[Ints, Ints, int, int, Ints]:
+    """Sorted keys of the mid's records, the first record of each episode, lowest time, span, and the mids."""
+    mids = episodes.mids
+    low = int(min(mids["time"].min(initial=0), 0))
+    span = int(max(mids["time"].max(initial=0), episodes.time.max(initial=0))) - low + 1
+    episode = np.ascontiguousarray(mids["episode"])
+    first = np.searchsorted(episode, np.arange(len(episodes) + 1))
+    return episode * span + mids["time"] - low, first, low, span, np.ascontiguousarray(mids["mid2"])

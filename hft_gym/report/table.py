@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hft_gym.report.comparison import Comparison, Row
-from hft_gym.report.metrics import GROUPS, METRICS
+from hft_gym.report.metrics import GROUPS, METRICS, chosen
 from hft_gym.report.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -90,41 +91,64 @@ def _difference(row: Row, comparison: Comparison) -> str:
     return _interval(row.difference)
 
 
-def details_table(comparison: Comparison) -> Table:
-    """Every metric in a line, a column per policy, in groups."""
+def details_table(comparison: Comparison, words: Sequence[str] = ("all",)) -> Table:
+    """A metric in a line, a column per policy, with intervals, in groups.
+
+    Args:
+        comparison: what to show.
+        words: ``"all"``, names of groups, names of metrics.
+
+    Raises:
+        ConfigError: a word that is none of these.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(
-        title="All metrics (mean over episodes unless the unit says otherwise)", title_justify="left"
+        title=f"Metrics with {comparison.bootstrap.level:.0%} intervals (docs/metrics.md defines them)",
+        title_justify="left",
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("unit", style="dim")
     for row in comparison.rows:
         table.add_column(escape(row.name), justify="right")
-    for group in GROUPS:
-        members = [m for m in METRICS.values() if m.group == group]
+    wanted = chosen(words)
+    for group, title in GROUPS.items():
+        members = [m for m in wanted if m.group == group]
+        if members:
+            table.add_row(f"[bold]{title}[/bold]")
         for i, metric in enumerate(members):
             table.add_row(
                 metric.name,
                 metric.unit,
-                *(number(row.metrics[metric.name].value) for row in comparison.rows),
+                *(_interval(row.metrics[metric.name]) for row in comparison.rows),
                 end_section=i == len(members) - 1,
             )
     return table
 
 
-def print_comparison(comparison: Comparison, console: Console | None = None, details: bool = True) -> None:
-    """Print the tables, the verdicts, and the flags."""
+def print_comparison(
+    comparison: Comparison, console: Console | None = None, metrics: Sequence[str] = ()
+) -> None:
+    """Print the headline table, the verdicts and the flags; before them, where asked for, a table of metrics.
+
+    Args:
+        comparison: what to show.
+        console: where.
+        metrics: ``"all"``, names of groups, names of metrics; nothing: the headline alone.
+
+    Raises:
+        ConfigError: a word that is none of these.
+    """
     from rich.console import Console
     from rich.markup import escape
 
     console = console or Console()
-    if details:
-        console.print(details_table(comparison))
+    if metrics:
+        console.print(details_table(comparison, metrics))
     console.print(summary_table(comparison, console.width))
     for sentence in comparison.verdicts():
         console.print(escape(sentence), highlight=False)
     for row in comparison.rows:
         for flag in row.flags:
-            console.print(f"[yellow]note[/yellow] {escape(row.name)}: {escape(flag)}", highlight=False)
+            console.print(f"[yellow]note[/yellow] {escape(row.name)}: {escape(flag.text)}", highlight=False)

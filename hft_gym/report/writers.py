@@ -64,6 +64,8 @@ def to_json(comparison: Comparison) -> str:
         "bootstrap": vars(comparison.bootstrap),
         "metrics": {
             m.name: {
+                "number": m.number,
+                "label": m.label,
                 "group": m.group,
                 "unit": m.unit,
                 "formula": m.formula,
@@ -77,9 +79,11 @@ def to_json(comparison: Comparison) -> str:
                 "name": row.name,
                 "kind": row.kind,
                 "deterministic": row.episodes.deterministic,
-                "flags": list(row.flags),
+                "flags": [flag._asdict() for flag in row.flags],
                 "difference_to_best_baseline": None if row.difference is None else row.difference._asdict(),
+                "p_value_holm": row.p_value,
                 "metrics": {name: e._asdict() for name, e in row.metrics.items()},
+                "undefined": dict(row.undefined),
             }
             for row in comparison.rows
         ],

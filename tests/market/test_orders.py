@@ -125,6 +125,10 @@ def test_a_cancel_that_comes_too_late_does_nothing():
     market.run_for(1_000)
     assert market.account(1).position == 4
     check(market)
+    fills, orders = market.fills(), market.orders()
+    assert fills["cancel_sent"][fills["participant"] == 1].tolist() == [1]  # and the log says so
+    assert orders["cancel_sent"][orders["participant"] == 1].tolist() == [1]
+    assert not fills["cancel_sent"][fills["participant"] == 2].any()
 
 
 # -- fills and their log ------------------------------------------------------------------------------------
@@ -147,14 +151,14 @@ def test_every_column_of_a_passive_fill():
     mine = mine[mine["participant"] == 1]
     assert len(mine) == 1
     found = {name: int(mine[name][0]) for name in mine.dtype.names}
-    assert found | {"pad": 0} == {
+    assert found == {
         "env": 0,
         "episode": 0,
         "participant": 1,
         "side": BID,
         "maker": 1,
         "closing": 0,
-        "pad": 0,
+        "cancel_sent": 0,
         "order_id": number,
         "time": 2_100,
         "price": 999,

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from PIL import Image
 from rich.console import Console
 
 from hft_gym.errors import ConfigError
-from hft_gym.report import Bootstrap, compare, print_comparison, write
+from hft_gym.report import GROUPS, METRICS, Bootstrap, Evidence, Trials, compare, holm, print_comparison, write
 from hft_gym.report.curves import make_curves
 from hft_gym.report.picture import SIZE
+from hft_gym.report.table import number
 from hft_gym.report.writers import to_csv, to_json, write_atomically
 from tests.report.examples import from_final_pnl, three_episodes
 
@@ -79,12 +81,89 @@ def test_refused():
         compare([one], ["x"])
 
 
-def test_flags():
-    quiet = three_episodes("quiet")
-    row = compare([quiet], (), FEW).rows[0]
-    assert row.flags == ("traded in only 67% of the episodes",)
+def flags(episodes, evidence=None, agents=()):
+    found = compare([episodes], agents, FEW, evidence=evidence and {episodes.name: evidence})
+    return {f.name: f.text for f in found.rows[0].flags}
+
+
+def test_flags_of_trading():
+    quiet = flags(three_episodes("quiet"))
+    assert quiet["few-trades"] == "traded in only 67% of the episodes" and "no-trades" not in quiet
+    idle = replace(three_episodes(), **_nothing(3))
+    assert flags(idle) == {"no-trades": "never traded"}
+    busy = flags(from_final_pnl("busy", normal(1)))
+    assert busy == {}  # the control: nothing to say
     dice = from_final_pnl("dice", [1.0, 2.0], deterministic=False)
-    assert "stochastic actions" in compare([dice], (), FEW).rows[0].flags
+    assert flags(dice) == {"stochastic-actions": "stochastic actions"}
+
+
+def _nothing(count):
+    zero = three_episodes()
+    return {
+        "equity": np.zeros_like(zero.equity),
+        "inventory": np.zeros_like(zero.inventory),
+        "fills": zero.fills[:0],
+        "orders": zero.orders[:0],
+    }
+
+
+def test_flag_of_an_agent_that_trades_only_when_its_actions_are_drawn():
+    idle = replace(three_episodes("agent"), **_nothing(3))
+    drawn = three_episodes("agent (drawn)")
+    assert "in 67% of the episodes" in flags(idle, Evidence(drawn=drawn))["stochastic-only"]
+    assert "stochastic-only" not in flags(idle, Evidence(drawn=idle))
+    assert "stochastic-only" not in flags(three_episodes(), Evidence(drawn=drawn))
+
+
+def test_flag_of_optimistic_fills():
+    gain, loss, less = (from_final_pnl("x", normal(m)) for m in (1, -1, 0.8))
+    assert "-0.9" in flags(gain, Evidence(pessimistic=loss))["optimistic-fills"]
+    assert "optimistic-fills" not in flags(gain, Evidence(pessimistic=less))
+    assert "optimistic-fills" not in flags(loss, Evidence(pessimistic=loss))
+
+
+def test_flag_of_one_episode_that_carries_the_result():
+    text = flags(from_final_pnl("lucky", [-1.0, 10.0, -1.0, -1.0], seeds=[5, 6, 7, 8]))["one-episode"]
+    assert text == "one episode carries the result: without seed 6 the mean is -1.00"
+    assert "one-episode" in flags(from_final_pnl("half", [1.0, 4.0, 1.0]))
+    assert "one-episode" not in flags(from_final_pnl("even", [2.0, 3.0, 2.0]))
+    assert "one-episode" not in flags(from_final_pnl("losing", [-2.0, -3.0, 1.0]))
+    assert "one-episode" not in flags(from_final_pnl("few", [1.0, 3.0]))  # of two, one always has more
+
+
+def test_flag_of_seeds_seen_before():
+    held_out = [10**9 + i for i in range(5)]
+    assert "seen-seeds" not in flags(from_final_pnl("x", normal(1, 5), seeds=held_out), agents=["x"])
+    seen = flags(from_final_pnl("x", normal(1, 5), seeds=[*held_out[:4], 3]), agents=["x"])
+    assert seen["seen-seeds"] == "held-out seeds were seen before: 1 of 5 belong to training, as 3"
+    checked = from_final_pnl("x", normal(1, 5), seeds=[*held_out[:4], 500_000_000])
+    assert "validation" in flags(checked, Evidence(learned=True))["seen-seeds"]
+    assert "seen-seeds" not in flags(checked)  # nothing was chosen: nothing was seen
+    assert flags(checked, Evidence(seen="trained on these hours"))["seen-seeds"] == "trained on these hours"
+
+
+def test_flag_of_a_position_at_its_limit():
+    stuck = replace(three_episodes(), config={"max_position": 1})
+    # A: 3 of 4 s, C: half of its second: 0.75, 0, 0.5 on average
+    assert "at-limit" not in flags(stuck)
+    held = replace(from_final_pnl("held", normal(1)), config={"max_position": 1})
+    held.fills["time"][~held.fills["closing"]] = 10**8  # from 0.1 s to 1 s
+    assert flags(held)["at-limit"] == "position at its limit 90% of the time"
+
+
+def test_trials_count(comparison):
+    """The deflated ratio takes number and spread of the trials, and no policy without trials has one."""
+    run = from_final_pnl("tuned", normal(0.25, 60, seed=4))
+    none = compare([run], (), FEW).rows[0]
+    assert none.undefined["deflated_sharpe_ratio"] == "no trial was logged for this policy"
+    rng = np.random.default_rng(0)
+    deflated = []
+    for n in (1, 10, 100):
+        row = compare([run], (), FEW, trials={"tuned": Trials.of(rng.normal(0.0, 1.0, (n, 64)))}).rows[0]
+        assert row.metrics["trials"].value == n
+        deflated.append(row.metrics["deflated_sharpe_ratio"].value)
+    assert none.metrics["probabilistic_sharpe_ratio"].value == pytest.approx(deflated[0])
+    assert deflated[0] > deflated[1] > deflated[2]
 
 
 def test_table_shows_everything_that_decides(comparison):
@@ -92,9 +171,39 @@ def test_table_shows_everything_that_decides(comparison):
     print_comparison(comparison, console)
     text = console.export_text()
     assert "★ good agent" in text and "− maker" in text and "best baseline" in text
-    for name in ("markout_5s", "spread_captured", "max_drawdown_pct"):
-        assert name in text
-    assert "LOSES" in text
+    assert "LOSES" in text and "after Holm" in text
+    assert "markout_5s" not in text  # the full table only where it is asked for
+
+
+def test_metrics_are_shown_on_demand_by_group_with_intervals(comparison):
+    def shown(*words):
+        console = Console(width=240, record=True, file=io.StringIO())
+        print_comparison(comparison, console, words)
+        return console.export_text()
+
+    everything = shown("all")
+    assert all(name in everything for name in METRICS) and all(title in everything for title in GROUPS.values())
+    drawdowns = shown("drawdown", "net_pnl")
+    assert "ulcer_index" in drawdowns and "net_pnl" in drawdowns and "markout_5s" not in drawdowns
+    estimate = comparison["maker"].metrics["max_drawdown"]
+    assert f"[{number(estimate.low)}, {number(estimate.high)}]" in drawdowns
+    with pytest.raises(ConfigError, match=r"no 'drawdwon'; did you mean 'drawdown'.*allowed are 'all', the groups"):
+        shown("drawdwon")
+
+
+def test_what_is_undefined_says_why(comparison):
+    row = comparison["maker"]
+    assert set(row.undefined) == {n for n, e in row.metrics.items() if np.isnan(e.value)}
+    assert row.undefined["markout_5s"] == "no fill 5 s or more before the end"
+    assert row.undefined["difference"] == "there is no other policy to compare with"
+    assert all(row.undefined.values())
+
+
+def test_p_values_are_adjusted_for_the_number_of_policies(comparison):
+    raw = {r.name: r.metrics["p_value"].value for r in comparison.rows if r.name != "maker"}
+    assert {n: comparison[n].p_value for n in raw} == holm(raw)
+    assert comparison["good agent"].p_value < 0.01 < comparison["even agent"].p_value
+    assert np.isnan(comparison["maker"].p_value)
 
 
 def test_csv_and_json_hold_the_same(comparison):
@@ -106,6 +215,10 @@ def test_csv_and_json_hold_the_same(comparison):
     assert document["meta"]["command"] == "compare --seed 1"
     assert document["metrics"]["fees"]["formula"]
     assert maker["metrics"]["markout_5s"]["value"] is None  # NaN has no place in JSON
+    assert maker["undefined"]["markout_5s"] == "no fill 5 s or more before the end"
+    agent = next(p for p in document["policies"] if p["name"] == "good agent")
+    assert agent["flags"][0]["name"] == "seen-seeds" and "training" in agent["flags"][0]["text"]
+    assert 0 < agent["p_value_holm"] < 0.01
     frame = comparison.to_frame()
     assert len(frame) == len(rows)
 
