@@ -29,6 +29,7 @@ from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import Episodes, Policy, evaluate, held_out_seeds, training_seeds
 from hft_gym.report import Bootstrap, Comparison, compare, print_comparison, write
+from hft_gym.report.metrics import chosen
 from train.options import parse, program, script
 from train.tune import Tuning, tune
 
@@ -67,8 +68,10 @@ class CompareOptions:
     """Whether agents give their most likely action, draw one, or are shown both ways."""
     consecutive: bool = False
     """For a replay: disjoint episodes one after the other through the window, instead of random starts."""
-    details: bool = True
-    """Whether to print the table of all metrics."""
+    metrics: tuple[str, ...] = ()
+    """Metrics to print beside the headline: all, groups (returns, drawdown, activity, execution, inventory,
+    attribution, significance), or names of docs/metrics.md. The files hold all of them in any case.
+    """
     resamples: int = 5000
     """Resamples of the bootstrap."""
     num_envs: int = 128
@@ -193,13 +196,13 @@ def consecutive_starts(config: EnvConfig) -> np.ndarray[Any, np.dtype[np.int64]]
 
 
 def show_and_write(
-    comparison: Comparison, out: Path, console: Console | None = None, details: bool = True
+    comparison: Comparison, out: Path, console: Console | None = None, metrics: Sequence[str] = ()
 ) -> dict[str, Path]:
     """Print a comparison and write its files; returns them by kind. Every training script ends with this."""
     from rich.console import Console
 
     console = console or Console()
-    print_comparison(comparison, console, details)
+    print_comparison(comparison, console, metrics)
     for tuning in comparison.meta.get("tuning", ()):
         chosen = ", ".join(f"{k}={v:g}" for k, v in tuning["best"].items()) or "the defaults"
         console.print(
@@ -220,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(CompareOptions, words, "train.compare")
+    chosen(options.metrics)  # a word that is none is an error now, not after minutes
     console = Console()
     out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
     if out.exists() and not out.is_dir():
@@ -239,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         console=console,
         meta={"command": f"{program('train.compare')} {shlex.join(words)}".strip()},
     )
-    show_and_write(comparison, out, console, options.details)
+    show_and_write(comparison, out, console, options.metrics)
 
 
 def _is_agent(text: str) -> bool:

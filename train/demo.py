@@ -175,7 +175,6 @@ def demo(options: DemoOptions, console: Console, command: str = "") -> Any:
         validate_every=10**12,  # once, at the end: a short training is not worth choosing from
         validation_episodes=32,
         compare=options.episodes,
-        details=False,
     )
     console.print(f"{training.num_envs} markets side by side, {options.seconds:.0f} seconds ...")
     outcome = train(training, command=command, console=console)

@@ -117,8 +117,8 @@ class Options:
     """Held-out episodes of the closing comparison; 0: none."""
     tune: int = 0
     """Settings to try for each scripted baseline of the comparison, on training seeds; 0: its defaults."""
-    details: bool = True
-    """Whether the comparison prints the table of all metrics."""
+    metrics: tuple[str, ...] = ()
+    """Metrics that the comparison prints beside the headline: all, groups, or names of docs/metrics.md."""
 
     env: EnvConfig = field(default_factory=lambda: EnvConfig(reward=RewardConfig(inventory=0.05)))
     """The environment."""
@@ -153,7 +153,7 @@ class Options:
             raise ConfigError(f"validation_share: must be between 0 and 1, got {self.validation_share}")
 
 
-AFTER = ("minutes", "steps", "compare", "tune", "details", "torch_threads", "env_threads", "checkpoint_every")
+AFTER = ("minutes", "steps", "compare", "tune", "metrics", "torch_threads", "env_threads", "checkpoint_every")
 """Options that may differ when a run is resumed."""
 
 
@@ -234,6 +234,7 @@ def _folder(options: Options, command: str, changed: Collection[str] | None) -> 
     if changed is None:
         changed = [k for k in AFTER if plain[k] != default[k]]
     run, asked = RunFolder.open(options.resume, command, {k: plain[k] for k in changed})
+    asked.pop("details", None)  # of runs from before --metrics
     return run, build(Options, {**asked, "runs": str(options.resume.parent), "resume": str(options.resume)})
 
 
@@ -362,7 +363,7 @@ def compare_run(outcome: Outcome, console: Console | None = None, command: str =
         threads=options.env_threads,
         meta={"command": command, "run": str(run.path), "best": outcome.progress.best},
     )
-    show_and_write(comparison, run.comparison, console, options.details)
+    show_and_write(comparison, run.comparison, console, options.metrics)
     return comparison
 
 

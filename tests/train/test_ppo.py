@@ -58,7 +58,7 @@ def weights(path):
 def finished(tmp_path_factory):
     """A whole run by the real command, 1,024 decisions long, with its comparison."""
     folder = tmp_path_factory.mktemp("runs")
-    words = [*TINY, "--name", "whole", "--steps", "1024", "--compare", "4", "--no-details"]
+    words = [*TINY, "--name", "whole", "--steps", "1024", "--compare", "4"]
     done = subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return RunFolder(folder / "whole"), done.stdout
