@@ -58,7 +58,7 @@ def fills(panel: Panel) -> Floats:
 
 
 @metric(
-    "order-to-trade ratio", "activity", "messages/fill", "(Σ orders + Σ cancels) / Σ fills", "definition; cf. EU regulation 2017/566 (RTS 9)",
+    "order-to-trade ratio", "activity", "messages/fill", "(Σ orders + Σ cancels) / Σ fills", "EU regulation 2017/566",
     number=32, pooling="ratio", sign=-1, needs=(FILLS,),
 )  # fmt: skip
 def order_to_trade(panel: Panel) -> tuple[Floats, Floats]:

@@ -75,7 +75,7 @@ def stratified_estimate(
     matrix, how = _scores(scores), bootstrap or Bootstrap()
     measure = statistic or _iqm_of_all
     value = float(measure(matrix))
-    runs, markets = matrix.shape
+    runs = len(matrix)
     if runs < 2:
         return Estimate(value, float("nan"), float("nan"), runs)
     drawn = np.concatenate([measure(_resampled(matrix, n, rng)) for n, rng in _turns(matrix.size, how)])
@@ -144,7 +144,8 @@ def paired_p_value(ours: npt.ArrayLike, theirs: npt.ArrayLike, flips: int = 9_99
     (Fisher 1935), (1 + #as extreme) / (1 + flips). Exact if the differences are symmetric about zero under the null.
 
     Args:
-        ours, theirs: (n,) values on common random numbers; pairs with a NaN are left out.
+        ours: (n,) values; pairs with a NaN are left out.
+        theirs: (n,) values on the same random numbers.
         flips: how many random sign patterns.
         seed: of the patterns.
 

@@ -136,15 +136,16 @@ def spread_captured(panel: Panel) -> Floats:
 
 
 @metric(
-    "inventory P&L", "attribution", "ticks·lots", "Σ q_{t-} (m_t - m_{t-})", "Spooner et al. 2018", number=69, sign=1, needs=()
-)
+    "inventory P&L", "attribution", "ticks·lots", "Σ q_{t-} (m_t - m_{t-})", "Spooner et al. 2018",
+    number=69, sign=1, needs=(),
+)  # fmt: skip
 def inventory_pnl(panel: Panel) -> Floats:
     """What the held position gained as the mid moved: adverse selection and position P&L together."""
     return _part(panel, "inventory_pnl")
 
 
 @metric(
-    "adverse selection", "attribution", "ticks·lots", "Σ x D (m_{t+5s} - m_{t-}), ordinary fills, horizon cut at the end",
+    "adverse selection", "attribution", "ticks·lots", "Σ x D (m_{t+5s} - m_{t-}), ordinary fills, cut at the end",
     "Spooner et al. 2018", number=70, sign=1, needs=(),
 )  # fmt: skip
 def adverse_selection(panel: Panel) -> Floats:

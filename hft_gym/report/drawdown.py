@@ -26,7 +26,7 @@ def max_drawdown(panel: Panel) -> Floats:
 
 
 @metric(
-    "max drawdown", "drawdown", "% of peak capital", "100 · max_t ((peak_t - W_t) / (C + peak_t)), C the initial capital",
+    "max drawdown", "drawdown", "% of peak capital", "100 · max_t (peak_t - W_t) / (C + peak_t), C initial capital",
     "Magdon-Ismail & Atiya 2004", number=21, sign=-1, needs=(PATH, CAPITAL),
 )  # fmt: skip
 def max_drawdown_pct(panel: Panel) -> Floats:

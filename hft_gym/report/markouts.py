@@ -210,7 +210,8 @@ def _drifts(panel: Panel) -> tuple[Floats, Floats, Floats, Floats]:
     filled = log["end_reason"][rows] == EndReason.FILLED
     parts = []
     for mine in (filled, ~filled):
-        parts += [panel.per_episode(drift[mine], episode[mine]), np.bincount(episode[mine], minlength=panel.count) / 1.0]
+        count = np.bincount(episode[mine], minlength=panel.count).astype(np.float64)
+        parts += [panel.per_episode(drift[mine], episode[mine]), count]
     return parts[0], parts[1], parts[2], parts[3]
 
 

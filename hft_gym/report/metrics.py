@@ -156,7 +156,7 @@ def metric(
         if called in METRICS:
             raise ConfigError(f"metric {called!r} is registered twice")
         if group not in GROUPS:
-            raise ConfigError(f"metric {called!r}: group {group!r}{did_you_mean(group, GROUPS)}")
+            raise ConfigError(f"metric {called!r}: group {group!r}{did_you_mean(group, list(GROUPS))}")
         if pooling not in (*POOLINGS, SET):
             raise ConfigError(f"metric {called!r}: pooling {pooling!r}{did_you_mean(pooling, (*POOLINGS, SET))}")
         METRICS[called] = Metric(

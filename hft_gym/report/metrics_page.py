@@ -8,7 +8,7 @@ from hft_gym.report.pooling import POOLINGS, SET
 __all__ = ["LEFT_OUT", "NOT_WHOLE", "page"]
 
 LEFT_OUT = {
-    30: "amends: the environments cancel and send anew, they amend nothing; `Market.modify` leaves no record of its own",
+    30: "amends: the environments cancel and send anew, they amend nothing; `Market.modify` leaves no record",
     56: "completion of a parent order: the environments here have none; `fill_rate` says it of single orders",
 }
 """Number in the list of 72 -> why no metric has it."""
@@ -26,7 +26,8 @@ NOT_WHOLE = {
 
 HEAD = """# Metrics
 
-What `hft_gym.METRICS` holds, made from it by `python -m hft_gym.report.metrics_page > docs/metrics.md`; a test compares.
+What `hft_gym.METRICS` holds, made from it by `python -m hft_gym.report.metrics_page > docs/metrics.md`, and held so by
+a test.
 
 ```python
 import baselines

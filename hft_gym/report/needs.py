@@ -41,17 +41,18 @@ def first_unmet(needs: Sequence[Need], panel: Panel) -> list[str | None]:
     return why
 
 
-def _counted(panel: Panel) -> npt.NDArray[np.float64]:
-    return panel.interval_count
+def _some(values: npt.NDArray[np.bool_]) -> Bools:
+    """(E,) whether a row has any True."""
+    return np.asarray(values.any(axis=1))
 
 
 LENGTH = Need("the episode has no length", lambda p: p.duration_ns > 0)
 PATH = Need("no decision was recorded", lambda p: np.full(p.count, p.equity.shape[1] > 0))
-TWO_INTERVALS = Need("fewer than two clock intervals", lambda p: _counted(p) > 1.5)
+TWO_INTERVALS = Need("fewer than two clock intervals", lambda p: p.interval_count > 1.5)
 VARIATION = Need("P&L is the same in every clock interval", lambda p: p.increments_vary)
-LOSING = Need("no losing clock interval", lambda p: (np.nan_to_num(p.increments) < 0).any(axis=1))
-WINNING = Need("no winning clock interval", lambda p: (np.nan_to_num(p.increments) > 0).any(axis=1))
-MOVED = Need("P&L changed in no clock interval", lambda p: (np.nan_to_num(p.increments) != 0).any(axis=1))
+LOSING = Need("no losing clock interval", lambda p: _some(np.nan_to_num(p.increments) < 0))
+WINNING = Need("no winning clock interval", lambda p: _some(np.nan_to_num(p.increments) > 0))
+MOVED = Need("P&L changed in no clock interval", lambda p: _some(np.nan_to_num(p.increments) != 0))
 FALL = Need("equity never fell below its peak", lambda p: p.drawdown.max(axis=1, initial=0.0) > 0)
 FILLS = Need("no ordinary fill", lambda p: p.fill_sum(p.ordinary.astype(np.int64)) > 0)
 ORDERS = Need("no order", lambda p: p.order_count > 0)
@@ -59,11 +60,7 @@ POSITION = Need("no position was ever held", lambda p: p.fill_sum(np.ones_like(p
 CAPITAL = Need("no initial capital is stated", lambda p: np.full(p.count, p.episodes.capital > 0))
 SPREAD = Need(
     "no spread was recorded",
-    lambda p: (
-        np.zeros(p.count, np.bool_)
-        if p.episodes.spread is None
-        else (~np.isnan(p.episodes.spread)).any(axis=1)
-    ),
+    lambda p: np.zeros(p.count, np.bool_) if p.episodes.spread is None else _some(~np.isnan(p.episodes.spread)),
 )
 MARKET_VOLUME = Need("no market volume was recorded", lambda p: np.full(p.count, p.episodes.market_volume is not None))
 MIDS = Need("no mid was recorded", lambda p: p.has_mid)

@@ -98,7 +98,8 @@ def deflated_sharpe(
         sharpe: of the chosen strategy, per period.
         n: periods it was measured in.
         trials: (N,) Sharpe ratios per period of everything that was tried.
-        skewness, kurtosis: of the chosen strategy's periods.
+        skewness: of the chosen strategy's periods.
+        kurtosis: likewise.
     """
     return probabilistic_sharpe(sharpe, n, skewness, kurtosis, sharpe_threshold(trials))
 
@@ -108,8 +109,8 @@ def minimum_track_record(
 ) -> float:
     """Number of periods after which a Sharpe ratio like this is above *threshold* at the given confidence.
 
-    1 + (1 - γ₃ SR + (γ₄ - 1)/4 SR²) (Φ⁻¹(level) / (SR - SR*))²: Bailey & López de Prado 2012, equation 13. NaN where the
-    ratio is not above the threshold: no length would do.
+    1 + (1 - γ₃ SR + (γ₄ - 1)/4 SR²) (Φ⁻¹(level) / (SR - SR*))²: Bailey & López de Prado 2012, equation 13. NaN where
+    the ratio is not above the threshold: no length would do.
 
     Raises:
         ConfigError: a level that is not between 0.5 and 1.

@@ -1,7 +1,7 @@
 """Implementation shortfall of own orders and its parts, exact in half-ticks.
 
 Perold (1988) compares a portfolio with its paper twin, which trades the whole order at the mid that was seen when it
-was decided. For an order of X lots, decided at mid m_0, of which the lots x_i traded at P_i and which ended at mid m_e::
+was decided. For an order of X lots, decided at mid m_0, of which x_i traded at P_i, and which ended at mid m_e::
 
     shortfall = Σ x_i D (P_i - m_0) + (X - Σ x_i) D (m_e - m_0) + fees
               = delay + timing + spread + opportunity + fees
@@ -122,7 +122,7 @@ def implementation_shortfall(panel: Panel) -> tuple[Floats, Floats]:
 
 
 _part("delay", "delay", "Σ x_i D (m_a - m_0)", "What the filled lots lost on the way to the exchange.")
-_part("timing", "timing", "Σ x_i D (m_i - m_a)", "What the filled lots lost while the order waited; own impact included.")
+_part("timing", "timing", "Σ x_i D (m_i - m_a)", "What they lost while the order waited; own impact included.")
 _part("spread", "spread", "Σ x_i D (P_i - m_i)", "What the filled lots paid against the mid: negative for a maker.")
 _part("opportunity", "opportunity", "(X - Σ x_i) D (m_e - m_0)", "What the lots that never traded missed.")
 

@@ -68,4 +68,10 @@ def _ends(quantity: Ints, episode: Ints, matched: Ints, offset: Ints) -> Ints:
     return np.minimum(running - before[episode], matched[episode]) + offset[:-1][episode]
 
 
-TRIPS = Need("no lot was traded back", lambda p: p.per_episode(p.once(round_trips).lots, p.once(round_trips).episode) > 0)
+def _matched(panel: Panel) -> Ints:
+    trips = panel.once(round_trips)
+    found: Ints = panel.per_episode(trips.lots, trips.episode)
+    return found
+
+
+TRIPS = Need("no lot was traded back", lambda p: _matched(p) > 0)

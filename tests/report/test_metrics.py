@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hft_gym.errors import ConfigError, DataError
-from hft_gym.report import METRICS, Bootstrap, Panel, PerformanceMetrics, evaluate_metrics, metric, summarise
+from hft_gym.report import METRICS, Bootstrap, Panel, evaluate_metrics, metric, summarise
 from hft_gym.report.attribution import PARTS, attribution
 from hft_gym.report.metrics import GROUPS, get
 from tests.report.examples import from_final_pnl, no_episodes_columns, three_episodes
