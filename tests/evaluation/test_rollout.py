@@ -8,7 +8,8 @@ from hft_gym.envs.single import HFTMarketEnv
 from hft_gym.errors import ConfigError, LogOverflowError
 from hft_gym.evaluation import evaluate, held_out_seeds
 from hft_gym.market.records import SUBUNITS
-from hft_gym.report import Panel, evaluate_metrics
+from hft_gym.report import METRICS, Panel, evaluate_metrics
+from hft_gym.report.attribution import attribution, check_attribution
 
 SHORT = {"episode_steps": 60, "order_size": 2}
 SEEDS = held_out_seeds(7)
@@ -111,6 +112,38 @@ def test_the_logs_are_complete(quoted):
             assert mids["mid2"][-1] == 2 * quoted.mid[e, k]
 
 
+def test_paths_of_the_market(quoted):
+    """Spread, imbalance and volume are those of the observations; the market's volume holds all that makers sold."""
+    assert quoted.spread.shape == quoted.imbalance.shape == quoted.market_volume.shape == (7, 61)
+    assert (np.nanmin(quoted.spread) >= 1) and (np.abs(quoted.imbalance) <= 1).all()
+    assert (quoted.market_volume[:, 0] == 0).all() and (np.diff(quoted.market_volume, axis=1) >= 0).all()
+    fills = quoted.fills[quoted.fills["maker"] & ~quoted.fills["closing"]]
+    filled = np.bincount(fills["episode"], fills["quantity"], 7)
+    assert (quoted.market_volume[:, -1] >= filled).all() and quoted.market_volume[:, -1].min() > 0
+
+
+def test_late_cancels_are_in_both_logs():
+    """With slow cancels some orders fill while theirs is on the way; then the two logs say the same of them."""
+    slow = {**SHORT, "market": {"latency": {"cancel_ns": 400_000_000}}}
+    played = evaluate(touch(), slow, SEEDS)
+    late = played.fills[played.fills["cancel_sent"]]
+    assert len(late)
+    sent = {(e, i) for e, i in played.orders[played.orders["cancel_sent"]][["episode", "order_id"]].tolist()}
+    assert {(e, i) for e, i in late[["episode", "order_id"]].tolist()} <= sent
+    values = evaluate_metrics(played, ["pick_offs", "cancels"])
+    assert values["pick_offs"].sum() == len(late) and values["cancels"].sum() == len(sent)
+
+
+def test_own_impact_against_the_same_seed_without_the_strategy(quoted):
+    """Doing nothing has none, by construction; a taker of many lots moves the mid its way."""
+    idle = evaluate(ByName("do-nothing"), SHORT, SEEDS)
+    taker = evaluate(ByName("random"), {**SHORT, "order_size": 10, "max_position": 100}, SEEDS)
+    found = METRICS["own_impact_5s"].values(Panel(taker, counterfactual=idle))
+    assert not np.isnan(found).any() and found.mean() > 0.05
+    itself = evaluate_metrics(idle, ["own_impact_5s"], counterfactual=idle)["own_impact_5s"]
+    assert np.isnan(itself).all()  # without a fill there is nothing to weigh
+
+
 def test_every_order_comes_to_an_end(quoted):
     orders, fills = quoted.orders, quoted.fills[~quoted.fills["closing"]]
     for e in range(len(quoted)):
@@ -129,13 +162,20 @@ def test_every_order_comes_to_an_end(quoted):
 def test_attribution_explains_the_accounts_to_the_last_subunit(fees, policy):
     played = evaluate(policy(), {**SHORT, "market": {"fees": fees}}, SEEDS)
     panel = Panel(played)
-    panel.check_attribution()
-    parts = panel.attribution
-    assert np.any(parts["spread_captured"]) and np.any(parts["inventory"])
-    assert np.any(parts["fees"]) == bool(fees)
+    check_attribution(panel)
+    parts = attribution(panel)
+    assert np.any(parts["spread_captured"]) and np.any(parts["inventory_pnl"])
+    assert np.any(parts["fees_paid"] + parts["rebates"]) == bool(fees)
     values = evaluate_metrics(played)
     total = values["spread_captured"] + values["inventory_pnl"] + values["liquidation"] - values["fees"]
     np.testing.assert_allclose(total, values["net_pnl"], atol=1e-9)
+    split = values["adverse_selection"] + values["position_pnl"]
+    np.testing.assert_allclose(split, values["inventory_pnl"], atol=1e-9)
+    for words in (("low_volatility", "middle_volatility", "high_volatility"), ("tight_spread", "wide_spread"),
+                  ("first_third", "second_third", "last_third")):  # fmt: skip
+        np.testing.assert_allclose(sum(values[f"pnl_{w}"] for w in words), values["net_pnl"], atol=1e-9)
+    # A shortfall's parts are those of the fills: delay, timing and spread sum to what the lots cost against m_0.
+    assert np.allclose(-values["shortfall_spread"], values["spread_captured"])
 
 
 def test_an_early_end_stands_still():
@@ -149,7 +189,7 @@ def test_an_early_end_stands_still():
         assert end == played.time[e, steps]
         for log, column in ((played.fills, "time"), (played.orders, "time_end")):
             assert log[column][log["episode"] == e].max(initial=0) <= end
-    Panel(played).check_attribution()
+    check_attribution(Panel(played))
     equal(played, evaluate(ByName("random"), {**SHORT, "loss_limit": 8.0}, SEEDS, num_envs=2))
 
 
@@ -173,7 +213,7 @@ def test_event_clock_and_action_encodings():
         {"action": "continuous"},
     ):
         played = evaluate(touch(), {**SHORT, **settings}, SEEDS[:3])
-        Panel(played).check_attribution()
+        check_attribution(Panel(played))
         assert (np.diff(played.time, axis=1) >= 0).all()
 
 
