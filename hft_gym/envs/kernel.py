@@ -32,7 +32,6 @@ from hft_gym.envs.orders import (
 from hft_gym.envs.packed import array_at
 from hft_gym.envs.records import ENV_PARAM, ENV_STATE
 from hft_gym.flow.config import FLOW
-from hft_gym.flow.poisson import touch
 from hft_gym.flow.population import AGENT as AGENT_DTYPE
 from hft_gym.flow.random import derive
 from hft_gym.flow.state import FLOW_STATE
@@ -178,8 +177,10 @@ def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
     env["volume"][BID] = state["volume"][BID]
     env["volume"][ASK] = state["volume"][ASK]
     env["trades"] = state["trades"]
-    env["touch"][BID] = touch(ex.book, ex.flow_state, BID)
-    env["touch"][ASK] = touch(ex.book, ex.flow_state, ASK)
+    for side in range(2):
+        # Looked at without the flow's own function, which remembers what it saw: an agent leaves no trace.
+        env["touch"][side] = ex.flow_state["touch"][side]
+        observed_touch(ex, env, side)
     env["quote"][BID] = -1
     env["quote"][ASK] = -1
     state["muted"] = 0
