@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kurtosis, norm, skew
 
-from tests.audit.play import BUY, JOIN, NONE, SELL, EnvCore, Flow, column, opened
+from tests.audit.play import BUY, NONE, SELL, EnvCore, Flow, column, opened
 
 BLOCK = 50
 """Decisions to one return of the Sharpe ratios: 5 s."""
 EULER = 0.5772156649015329
-EDGE = 1.5
+EDGE = 2.5
 """Ticks by which the price must be wrong before the insider acts."""
 SIGNALS = ("imbalance", "mid_change", "buy_volume", "sell_volume", "spread", "volatility")
 

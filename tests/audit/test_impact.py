@@ -68,10 +68,10 @@ def test_the_check_finds_a_market_that_can_be_milked():
 def test_round_trips(flow, verified):
     """All sizes, shapes and speeds; the dearest bound of what the best of them could earn."""
     best = -np.inf
-    for lots in (5, 20, 60, 100):
+    for lots in (5, 20, 100):
         for slices in ((1, 1), (5, 5), (5, 1), (1, 5), (20, 20), (20, 1), (1, 20)):
             if lots % max(slices) == 0:
-                for gap_ns in (SECOND // 10, SECOND, 5 * SECOND):
-                    earned = round_trip(flow, 1000, lots, slices, gap_ns)
+                for gap_ns in (SECOND // 10, 2 * SECOND):
+                    earned = round_trip(flow, 300, lots, slices, gap_ns)
                     best = max(best, (earned.mean() + 3 * standard_error(earned)) / lots)
     verified(f"E5 {flow}: best round trip, upper bound [ticks a lot]", 0.0, max(best, 0.0), 0.0)
