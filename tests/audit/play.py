@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym.envs.common import make_config
+from hft_gym.config import build
+from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore
+from hft_gym.envs.schema import ObservationSchema
 from hft_gym.flow import FlowConfig
 
 REALISTIC = "reactive"
@@ -23,9 +25,6 @@ BUY, SELL = 1, 2
 BID, ASK = 0, 1
 SECOND = 10**9
 SUBUNITS = 10_000
-NO_LATENCY = {
-    "latency": {"order_ns": 0, "order_jitter_ns": 0, "cancel_ns": 0, "cancel_jitter_ns": 0, "market_data_ns": 0}
-}
 
 Flow = str | FlowConfig
 Decide = Callable[[EnvCore, int], NDArray[np.int64]]
@@ -50,17 +49,20 @@ class Played(NamedTuple):
         return float(self.fills["quantity"][chosen].sum())
 
 
-def opened(flow: Flow, n: int, steps: int, key: int = 0, logs: int = 0, market: dict[str, Any] | None = None,
-           **settings: Any) -> EnvCore:
+def opened(
+    flow: Flow, n: int, steps: int, key: int = 0, logs: int = 0, market: dict[str, Any] | None = None, **settings: Any
+) -> EnvCore:
     """*n* episodes of *steps* decisions in the market of *flow*, reset to keys *key*, *key* + 1, ..."""
-    config = make_config(None, {"market": {"flow": flow, **(market or {})}, "episode_steps": steps, **settings})
+    market = {"flow": flow, **(market or {})}
+    config = build(EnvConfig, {"market": market, "episode_steps": steps, **settings})
     core = EnvCore(config, n, log_capacity=logs)
     core.reset(np.arange(n, dtype=np.uint64) + np.uint64(key))
     return core
 
 
-def play(flow: Flow, decide: Decide | tuple[int, int, int], n: int, steps: int, *, key: int = 0, logs: int = 0,
-         **settings: Any) -> Played:
+def play(
+    flow: Flow, decide: Decide | tuple[int, int, int], n: int, steps: int, *, key: int = 0, logs: int = 0, **settings: Any
+) -> Played:
     """Play whole episodes; *decide* gives the (n, 3) actions of a step, or is the one action of all steps."""
     core = opened(flow, n, steps, key, logs, **settings)
     mid, inventory = [core.info[4].copy()], [core.info[3].copy()]
@@ -79,6 +81,4 @@ def standard_error(values: NDArray[np.float64]) -> float:
 
 def column(core: EnvCore, name: str) -> NDArray[np.float32]:
     """A column of the latest observations by the name it has in the schema."""
-    from hft_gym.envs.schema import ObservationSchema
-
     return core.obs[:, ObservationSchema(core.config.levels).index(name)]
