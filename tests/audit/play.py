@@ -61,7 +61,7 @@ def opened(
 
 
 def play(
-    flow: Flow, decide: Decide | tuple[int, int, int], n: int, steps: int, *, key: int = 0, logs: int = 0, **settings: Any
+    flow: Flow, decide: Decide | tuple[int, ...], n: int, steps: int, *, key: int = 0, logs: int = 0, **settings: Any
 ) -> Played:
     """Play whole episodes; *decide* gives the (n, 3) actions of a step, or is the one action of all steps."""
     core = opened(flow, n, steps, key, logs, **settings)
