@@ -25,8 +25,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from hft_gym.errors import ConfigError
 
@@ -65,7 +66,7 @@ def setting(
     given = {"low": low, "high": high, "above": above, "below": below}
     given |= {"min_length": min_length, "max_length": max_length}
     limits = {name: bound for name, bound in given.items() if bound is not None}
-    metadata = {"limits": limits, "infinite": infinite, "doc": doc}
+    metadata = {"limits": limits, "infinite": infinite, "help": doc}  # tyro shows "help"
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     if default is not dataclasses.MISSING:
@@ -76,7 +77,7 @@ def setting(
 def field_doc(cls: type, name: str) -> str:
     """The ``doc`` line of a field, or an empty string."""
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    return str(fields[name].metadata.get("doc", ""))
+    return str(fields[name].metadata.get("help", ""))
 
 
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:
@@ -90,11 +91,12 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     return f"{hint} Allowed: {', '.join(allowed) or 'none'}"
 
 
-def build(cls: type[T], mapping: Mapping[str, Any] | T | None, where: str = "") -> T:
+def build(cls: type[T], mapping: Mapping[str, Any] | T | str | PathLike[str] | None, where: str = "") -> T:
     """A configuration from a mapping of settings; absent settings take their defaults.
 
     Nested dataclasses are built from nested mappings, lists become tuples, whole floats become ints where an
-    int is wanted. An instance of ``cls`` passes through.
+    int is wanted. An instance of ``cls`` passes through; a name or a path is looked up where ``cls`` has a class
+    method ``named``.
 
     Args:
         cls: a dataclass.
@@ -106,6 +108,12 @@ def build(cls: type[T], mapping: Mapping[str, Any] | T | None, where: str = "") 
     """
     if isinstance(mapping, cls):
         return mapping
+    named: Any = getattr(cls, "named", None)
+    if isinstance(mapping, (str, PathLike)) and named is not None:
+        try:
+            return cast(T, named(mapping))
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}" if where else str(error)) from None
     if mapping is None:
         mapping = {}
     if not isinstance(mapping, Mapping):

@@ -79,7 +79,8 @@ class CompareOptions:
     threads: int = 1
     """Threads of the compiled step; results do not depend on it."""
     env: EnvConfig = field(default_factory=EnvConfig)
-    """The environment."""
+    """The environment. --env.market NAME chooses a whole market: a preset (hft-gym presets lists them) or a TOML file
+    such as hft-gym calibrate writes."""
 
 
 def compare_policies(

@@ -217,6 +217,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from train.entry import run as _run
+    from train.options import script
 
-    _run(main, "train.demo")
+    script(main, "train.demo")

@@ -121,7 +121,8 @@ class Options:
     """Metrics that the comparison prints beside the headline: all, groups, or names of docs/metrics.md."""
 
     env: EnvConfig = field(default_factory=lambda: EnvConfig(reward=RewardConfig(inventory=0.05)))
-    """The environment."""
+    """The environment. --env.market NAME chooses a whole market: a preset (hft-gym presets lists them) or a TOML file
+    such as hft-gym calibrate writes."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -409,6 +410,6 @@ def _changes(options: Options, words: Sequence[str]) -> set[str]:
 
 
 if __name__ == "__main__":
-    from train.entry import run as _run
+    from train.options import script
 
-    _run(main, "train.ppo")
+    script(main, "train.ppo")

@@ -31,8 +31,9 @@ class Args:
     Models: cst (Cont, Stoikov and Talreja: rates by distance, orders of one size), queue-reactive (Huang, Lehalle and
     Rosenbaum: rates by queue size; for large-tick stocks), hawkes (rates by distance, sizes as they are, six kinds of
     events that excite each other), spread-hawkes (the same, with places, rates and cancellations that depend on the
-    spread, brought near the data by a search over simulations: up to three minutes). The TOML file is a market for
-    `hft-gym realism --market FILE` and `MarketConfig`.
+    spread, brought near the data by a search over simulations: up to three minutes). The TOML file is a market
+    wherever a preset's name is one: hft-gym realism --market FILE, hft-gym train ppo --env.market FILE, hft-gym
+    compare --env.market FILE, gymnasium.make("HFTMarket-v0", market=FILE).
     """
 
     data: tyro.conf.Positional[Path]

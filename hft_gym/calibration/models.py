@@ -64,7 +64,7 @@ class Calibration:
     poisson: dict[str, Residual]
 
     def to_toml(self, header: str = "") -> str:
-        """The market's settings where they differ from the defaults, for ``--market FILE`` and `MarketConfig`."""
+        """The market's settings where they differ from the defaults, as `MarketConfig.named` reads it."""
         lines = [f"# {line}" for line in header.splitlines()]
         lines += [f"# model {self.model}; one lot is {self.lot} of the data's"]
         return "\n".join(lines + toml_lines(changed(self.market))) + "\n"

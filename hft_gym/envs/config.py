@@ -49,7 +49,9 @@ class ReplayConfig:
 class EnvConfig:
     """Everything about ``HFTMarket-v0`` that can be chosen; JSON-able through :func:`hft_gym.config.to_dict`."""
 
-    market: MarketConfig = setting(factory=MarketConfig, doc="the market")
+    market: MarketConfig = setting(
+        factory=MarketConfig, doc="the market: a preset's name, a TOML file of settings, or its settings"
+    )
     feed: str | None = setting(None, doc="recorded file to replay instead of simulating the flow (docs/data.md)")
     replay: ReplayConfig = setting(factory=ReplayConfig, doc="part of the recorded day")
     episode_steps: int = setting(1000, low=1, high=10**9, doc="decisions an episode")

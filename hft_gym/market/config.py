@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym.config import setting, validate
+from hft_gym.config import build, did_you_mean, setting, validate
 from hft_gym.errors import ConfigError
-from hft_gym.flow import FlowConfig, preset
+from hft_gym.flow import PRESETS, FlowConfig, preset
+from hft_gym.flow.presets import preset_settings
 from hft_gym.market.records import MARKET_PARAM, SUBUNITS
+
+SIZES: dict[str, Any] = {
+    "tick_size": 0.01,
+    "initial_price": 10_000,
+    "initial_depth": 8,
+    "warm_up_ns": 5_000_000_000,
+    "levels": 256,
+    "max_orders": 1024,
+}
+"""What a market has unless it is told, or the preset that it is named after was made for something else."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +68,30 @@ class FeeConfig:
 
 @dataclass(frozen=True)
 class MarketConfig:
-    """One instrument's market. Changing any size costs no recompilation."""
+    """One instrument's market. Changing any size costs no recompilation.
+
+    A flow that is given by a preset's name brings the sizes that the preset was made for (:data:`SIZES` otherwise);
+    what is set beside it wins. Wherever a market is wanted, a preset's name stands for all of that, and so does the
+    path of a TOML file of settings (:meth:`named`).
+    """
 
     flow: FlowConfig | str = setting("default", doc="order flow: a preset's name or a FlowConfig")
     latency: LatencyConfig = setting(factory=LatencyConfig, doc="latencies")
     fees: FeeConfig = setting(factory=FeeConfig, doc="fees")
-    tick_size: float = setting(0.01, above=0.0, doc="currency per tick")
-    initial_price: int = setting(10_000, low=1, high=2**40, doc="opening price [ticks]")
-    initial_depth: int = setting(8, low=0, high=64, doc="levels a side that the opening book is seeded with")
-    warm_up_ns: int = setting(5_000_000_000, low=0, high=10**13, doc="market time before the first decision [ns]")
-    levels: int = setting(256, low=64, high=2**18, doc="price ladder a side, multiple of 64; prices beyond are parked")
-    max_orders: int = setting(1024, low=16, high=2**20, doc="resting orders the book can hold")
+    tick_size: float = setting(None, above=0.0, doc="currency per tick")
+    initial_price: int = setting(None, low=1, high=2**40, doc="opening price [ticks]")
+    initial_depth: int = setting(None, low=0, high=64, doc="levels a side that the opening book is seeded with")
+    warm_up_ns: int = setting(None, low=0, high=10**13, doc="market time before the first decision [ns]")
+    levels: int = setting(None, low=64, high=2**18, doc="price ladder a side, multiple of 64; prices beyond are parked")
+    max_orders: int = setting(None, low=16, high=2**20, doc="resting orders the book can hold")
     participants: int = setting(1, low=0, high=1024, doc="participants beside the anonymous flow")
     max_own_orders: int = setting(16, low=2, high=4096, doc="working orders of one participant")
 
     def __post_init__(self) -> None:
+        sizes = {**SIZES, **(preset_settings(self.flow) if isinstance(self.flow, str) else {})}
+        for name, value in sizes.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         validate(self)
         if 4 * self.initial_depth > self.max_orders:
             raise ConfigError(
@@ -77,8 +100,27 @@ class MarketConfig:
             )
         if self.levels % 64:
             raise ConfigError(f"levels is {self.levels}; allowed are multiples of 64")
-        if isinstance(self.flow, str):
-            preset(self.flow)
+
+    @classmethod
+    def named(cls, name: str | PathLike[str]) -> MarketConfig:
+        """The market of a preset's name, or of a TOML file of settings such as ``hft-gym calibrate`` writes.
+
+        Raises:
+            ConfigError: no such preset or file, no TOML, or a wrong setting.
+        """
+        text = fspath(name)
+        if text in PRESETS:
+            return cls(flow=text)
+        if not (text.endswith(".toml") or Path(text).exists()):
+            raise ConfigError(f"unknown market {text!r}{did_you_mean(text, list(PRESETS))} (or a market's TOML file)")
+        try:
+            with open(text, "rb") as file:
+                settings = tomllib.load(file)
+        except OSError as error:
+            raise ConfigError(f"market {text!r} cannot be read ({error.strerror})") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"market {text!r} is no TOML file ({error})") from None
+        return build(cls, settings, f"market {text!r}")
 
     @property
     def order_flow(self) -> FlowConfig:

@@ -74,7 +74,7 @@ class Market(MarketState):
         log_capacity: int = 16_384,
         symbol: str | None = None,
     ) -> None:
-        self.config = build(MarketConfig, {"flow": config} if isinstance(config, str) else config)
+        self.config = build(MarketConfig, config)
         self.seed = checks.whole("seed", seed, 0, 2**64 - 1)
         self.log_capacity = checks.whole("log_capacity", log_capacity, 0, 2**28)
         self.feed = as_feed(feed, self.config)

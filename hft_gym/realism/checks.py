@@ -133,7 +133,7 @@ def D_checks(
     Raises:
         ConfigError: not a market's configuration, or nothing trades in it.
     """
-    config = build(MarketConfig, {"flow": preset} if isinstance(preset, str) else preset)
+    config = build(MarketConfig, preset)
     market = Market(config, seed, log_capacity=0)
     if hours is None:
         before = market.counters

@@ -11,7 +11,9 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from hft_gym.config import build
 from hft_gym.errors import ConfigError
+from hft_gym.flow.presets import PRESETS, preset_lot
 from hft_gym.market.config import MarketConfig
 from hft_gym.realism.checks import D_checks
 from hft_gym.realism.markdown import markdown
@@ -63,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make the scorecard; the exit status is 1 if --checks finds one missed."""
     args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    market = market_of(args.market)
+    market = build(MarketConfig, args.market)
     if args.checks:
         return _checks(args, market, console)
     if args.against is None:
@@ -101,33 +103,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def market_of(name: str) -> MarketConfig:
-    """The market called *name*: a preset, or the settings in a TOML file.
-
-    Raises:
-        ConfigError: neither, or a wrong setting.
-    """
-    import tomllib
-
-    from hft_gym.config import build
-    from hft_gym.flow.presets import preset_settings
-
-    if not name.endswith(".toml"):
-        return build(MarketConfig, preset_settings(name) | {"flow": name})
-    try:
-        with open(name, "rb") as file:
-            return build(MarketConfig, tomllib.load(file))
-    except OSError as error:
-        raise ConfigError(f"market is {name!r}; it cannot be read ({error.strerror})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"market is {name!r}; it is no TOML file ({error})") from error
-
-
 def lot_of(name: str) -> int:
     """Shares of one lot of the preset called *name*; 1 of a TOML file."""
-    from hft_gym.flow.presets import preset_lot
-
-    return 1 if name.endswith(".toml") else preset_lot(name)
+    return preset_lot(name) if name in PRESETS else 1
 
 
 def _checks(args: Args, market: MarketConfig, console: Console) -> int:

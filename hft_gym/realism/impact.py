@@ -82,7 +82,7 @@ def metaorder_impact(
         raise ConfigError(
             f"children is {sizes}, repeats {repeats}; needed are ascending numbers and at least 2 repeats"
         )
-    made = build(MarketConfig, {"flow": config} if isinstance(config, str) else config)
+    made = build(MarketConfig, config)
     made = replace(made, latency=LatencyConfig(0, 0, 0, 0, 0), participants=1, max_own_orders=2)
     market = Market(made, seed, log_capacity=0)
     begin, before = market.time, market.counters

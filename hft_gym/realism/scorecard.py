@@ -217,7 +217,7 @@ def scorecard(
     Raises:
         ConfigError: no such part, a wrong market, or data without depth.
     """
-    config = build(MarketConfig, {"flow": market} if isinstance(market, str) else market)
+    config = build(MarketConfig, market)
     parts = split(data, max(2, int(data.seconds // HOUR)))
     chosen = part + 1 if other is None and part + 1 < len(parts) else part - 1 if other is None else other
     source = part if fitted is None else fitted

@@ -2,6 +2,7 @@
 
 import tomllib
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -112,11 +113,17 @@ def tape():
 
 
 @pytest.mark.parametrize("model", ["cst", "hawkes"])
-def test_a_model_gives_a_market_that_runs(tape, model):
+def test_a_model_gives_a_market_that_runs(tape, model, tmp_path):
     found = calibrate(tape, model)
     text = found.to_toml("made by\na test")
     assert text.startswith("# made by\n# a test\n# model ")
     assert build(MarketConfig, tomllib.loads(text)) == found.market
+    path = tmp_path / "market.toml"
+    path.write_text(text)
+    env = gymnasium.make("hft_gym:HFTMarket-v0", market=path)
+    assert env.unwrapped.config.market == found.market
+    env.reset(seed=1)
+    assert env.unwrapped.reference_price == found.market.initial_price
     names = {p.name for p in found.parameters}
     assert {"market_rate", "limit_rates[1]", "metaorders alpha", "value_volatility"} <= names
     assert all(p.error >= 0 or np.isnan(p.error) for p in found.parameters)

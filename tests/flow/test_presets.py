@@ -6,7 +6,6 @@ import pytest
 from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
 from hft_gym.flow import PRESETS, FlowConfig, preset
-from hft_gym.flow.presets import preset_settings
 from hft_gym.market.arrays import allocate
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.entries import ADVANCE, OPEN, Markets
@@ -45,9 +44,7 @@ def test_a_wide_entry_spreads_its_rate_over_its_ticks():
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_makes_a_market_that_trades(name):
-    settings = {"rmsc04": {"initial_price": 100_000, "levels": 4096, "max_orders": 4096}}.get(name, {})
-    settings = preset_settings(name) | settings
-    markets = Markets(allocate(MarketConfig(**(settings | {"flow": name, "warm_up_ns": 0, "participants": 0})), 4))
+    markets = Markets(allocate(MarketConfig(flow=name, warm_up_ns=0, participants=0), 4))
     markets.arrays.state["key"] = np.arange(4)
     markets.run(OPEN, -1)
     markets.run(ADVANCE, (600 if name in ("cst2010", "rmsc04") else 60) * 10**9, 0)

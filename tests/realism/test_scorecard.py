@@ -168,17 +168,6 @@ def test_the_checks_of_the_command(monkeypatch, capsys):
     assert "missed" in capsys.readouterr().out
 
 
-def test_markets_of_the_command(tmp_path):
-    path = tmp_path / "market.toml"
-    path.write_text("levels = 512\n[flow]\nmarket_rate = 0.5\n")
-    assert realism_command.market_of(str(path)).levels == 512
-    assert realism_command.market_of("cst2010").order_flow == preset("cst2010")
-    path.write_text("levels = \n")
-    with pytest.raises(ConfigError, match="no TOML file"):
-        realism_command.market_of(str(path))
-    with pytest.raises(ConfigError, match="cannot be read"):
-        realism_command.market_of(str(tmp_path / "none.toml"))
-    with pytest.raises(ConfigError, match="did you mean"):
-        realism_command.market_of("defualt")
+def test_the_command_without_data():
     with pytest.raises(ConfigError, match="--against is missing"):
         realism_command.main(["--market", "default"])

@@ -5,11 +5,12 @@ import sys
 import numpy as np
 import pytest
 
-from hft_gym.config import build
+from hft_gym.config import build, to_dict
 from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import held_out_seeds, training_seeds
 from hft_gym.evaluation.seeds import purpose
+from hft_gym.market import MarketConfig
 from hft_gym.report import Bootstrap
 from tests.data_files import shared_lobster
 from train.compare import CompareOptions, compare_policies, consecutive_starts, main
@@ -145,6 +146,36 @@ def test_options():
     assert options.env.market.flow == "cst2010" and options.env.market.fees.taker == 0.1
     with pytest.raises(SystemExit):
         parse(CompareOptions, ["--episode", "4"], "train.compare")
+
+
+@pytest.mark.parametrize("option", ["--env.market", "--env.market.flow"])
+def test_a_market_by_a_presets_name(option):
+    words = [option, "rmsc04", "--env.market.levels", "512", "--env.episode-steps", "7"]
+    env = parse(CompareOptions, words).env
+    assert (env.market.flow, env.market.initial_price, env.market.levels) == ("rmsc04", 100_000, 512)
+    assert env.episode_steps == 7
+    with pytest.raises(ConfigError, match="'rmsc4'; did you mean 'rmsc04'"):
+        parse(CompareOptions, [f"{option}=rmsc4"])
+
+
+def test_a_market_from_a_file(tmp_path):
+    path = tmp_path / "market.toml"
+    path.write_text("initial_price = 500\n[latency]\norder_ns = 7\n[flow]\nmarket_rate = 0.5\n")
+    market = parse(CompareOptions, ["--env.market", str(path), "--env.market.levels", "512"]).env.market
+    assert market == build(MarketConfig, {**to_dict(build(MarketConfig, path)), "levels": 512})
+    assert market.order_flow.market_rate == 0.5 and market.latency.order_ns == 7
+    both = parse(CompareOptions, ["--env.market", str(path), "--env.market.flow", "calm"]).env.market
+    assert (both.flow, both.initial_price) == ("calm", 500)
+
+
+def test_every_option_of_the_environment_is_explained(capsys):
+    with pytest.raises(SystemExit):
+        parse(CompareOptions, ["--help"])
+    lines = [line.strip("│ ") for line in capsys.readouterr().out.splitlines()]
+    after = {line: lines[i + 1] for i, line in enumerate(lines) if line.startswith("--env.")}
+    assert len(after) > 30
+    assert not [line for line, text in after.items() if text.startswith("(default") or not text]
+    assert "--env.market NAME" in " ".join(lines)
 
 
 def test_mistakes_are_one_line(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from hft_gym.realism import read_tape, scorecard
-from hft_gym.realism.command import lot_of, market_of
+from hft_gym.realism.command import lot_of
 from tests.data_files import shared_data
 
 pytestmark = pytest.mark.verify
@@ -19,7 +19,7 @@ UNSEEN, FITTED = 1, 0
 def ratios(request):
     """Of a preset: on the unseen part, and on the fitted one."""
     data = read_tape(shared_data(FILES[request.param]))
-    market, lot = market_of(request.param), lot_of(request.param)
+    market, lot = request.param, lot_of(request.param)
     cards = [scorecard(market, data, part=p, fitted=FITTED, lot=lot, impact=False, seed=3) for p in (UNSEEN, FITTED)]
     return request.param, [card.ratios() for card in cards]
 

@@ -3,8 +3,9 @@
 Its name is the module's, with hyphens for underscores (``large_tick.py`` is ``large-tick``); both are understood.
 Modules are imported when they are asked for.
 
-A calibrated preset also has ``SETTINGS``, of the market that it was made for (opening price, size of the book,
-warm-up), and ``LOT``, the shares of one lot: :func:`preset_settings`, :func:`preset_lot`.
+Where a flow was made for a market of other sizes than the usual ones (opening price, warm-up, room in the book) the
+module states them as ``SETTINGS``, which `MarketConfig` takes up (:func:`preset_settings`). A calibrated preset also
+has ``LOT``, the shares of one lot (:func:`preset_lot`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def preset(name: str) -> FlowConfig:
 
 
 def preset_settings(name: str) -> dict[str, Any]:
-    """Settings of the market, beside the flow, that the preset called *name* was made for; mostly none."""
+    """Sizes of the market that the preset called *name* was made for; mostly none."""
     preset(name)
     return dict(getattr(_module(name), "SETTINGS", {}))
 

@@ -1,8 +1,10 @@
 """The ABIDES reference configuration RMSC04: see :mod:`hft_gym.flow.population`. One tick is one cent.
 
-Open the market at 100,000 ticks, and give the book room: ``MarketConfig(flow="rmsc04",
-initial_price=100_000, levels=4096, max_orders=4096)``.
+The value's mean is the opening price, 100,000 ticks there. Its agents act seldom and spread their orders widely: the
+market needs minutes to fill its book, and room in it.
 """
+
+from typing import Any
 
 from hft_gym.flow.config import FlowConfig
 from hft_gym.flow.population import PopulationConfig
@@ -15,3 +17,4 @@ FLOW = FlowConfig(
     value_reversion=1.67e-16 * 1e9,
     population=PopulationConfig(),
 )
+SETTINGS: dict[str, Any] = {"initial_price": 100_000, "warm_up_ns": 600_000_000_000, "levels": 4096, "max_orders": 4096}
