@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from agents.files import read_parts, write_parts
 from hft_gym.config import did_you_mean, to_dict
 from hft_gym.errors import CheckpointError, ConfigError
+from hft_gym.extras import needing_extras
+
+with needing_extras():
+    import torch
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 __all__ = ["Agent", "Normalisation", "load", "save"]
 

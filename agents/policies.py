@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
-from stable_baselines3.common.policies import ActorCriticPolicy
-from torch import nn
 
 from hft_gym.envs.actions import QUOTE_OPTIONS, TAKE_OPTIONS
 from hft_gym.envs.schema import ObservationSchema
 from hft_gym.errors import ConfigError
+from hft_gym.extras import needing_extras
+
+with needing_extras():
+    import torch
+    from stable_baselines3.common.policies import ActorCriticPolicy
+    from torch import nn
 
 __all__ = ["MirrorPolicy", "mirror"]
 

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecEnv
 
 from hft_gym.config import did_you_mean
 from hft_gym.envs.common import INTEGER_KEYS, check_count, check_render_mode, draw_key, make_config
@@ -25,6 +23,11 @@ from hft_gym.envs.core import EnvCore
 from hft_gym.envs.render import Renderer
 from hft_gym.envs.schema import ActionSchema, ObservationSchema
 from hft_gym.errors import ActionError, ConfigError
+from hft_gym.extras import needing_extras
+
+with needing_extras():
+    from stable_baselines3.common.monitor import Monitor
+    from stable_baselines3.common.vec_env import VecEnv
 
 __all__ = ["EPISODE_KEYS", "HFTVecEnv", "make_vec_env"]
 

@@ -15,27 +15,14 @@ from importlib import import_module, metadata, util
 from pathlib import Path
 from types import ModuleType
 
+from hft_gym.errors import HFTGymError
+from hft_gym.extras import needing_extras
+
 UPPER_PACKAGES = ("agents", "baselines", "train")
 """Top-level packages that our distribution brings besides ``hft_gym``; their names are not ours alone."""
 
-EXTRAS = {
-    "torch": "train",
-    "stable_baselines3": "train",
-    "sb3_contrib": "train",
-    "tensorboard": "train",
-    "tqdm": "train",
-    "plotly": "plot",
-    "scipy": "calibrate",
-    "lumina_lob": "bench-peers",
-    "pyarrow": "data",
-    "duckdb": "data",
-    "databento_dbn": "data",
-    "orjson": "data",
-}
-"""Optional module -> the extra of hft_gym that installs it."""
 
-
-class CommandError(Exception):
+class CommandError(HFTGymError):
     """A command cannot be carried out; the message says why and how to mend it."""
 
 
@@ -85,6 +72,12 @@ COMMANDS = (
         "hft_gym.cli_info:show_envs",
         "List the environments; with an id, print its data sheet.",
         "hft-gym envs HFTMarket-v0",
+    ),
+    Command(
+        "presets",
+        "hft_gym.cli_info:show_presets",
+        "List the markets that have a name: what each is, and the paper it is from.",
+        "hft-gym presets",
     ),
     Command(
         "realism",
@@ -146,7 +139,10 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named by *argv* (default: the process's arguments) and return its exit status.
 
-    0 is success, 1 a command that cannot be carried out here, 2 a mistake in the command line.
+    The statuses are those of ``grep`` and ``diff``: 0 is success, 1 that the command ran and found fault (an issue in
+    ``data validate``, a check missed in ``data replay`` or ``realism --checks``, a benchmark row that failed), 2 that
+    it could not be carried out: a word, name, file or setting that is wrong, an extra that is not installed. One line
+    on stderr then says why. 130 is an interruption.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -185,24 +181,17 @@ def reject(arguments: Sequence[str]) -> int:
 
 def run(command: Command, rest: Sequence[str]) -> int:
     """Call *command* with *rest* as its arguments; expected failures become one line instead of a trace."""
-    from hft_gym.errors import ConfigError, HFTGymError
-
     before = sys.argv
     sys.argv = [f"hft-gym {command.words}", *rest]
     try:
-        function = command.function()
-        if command.target.partition(".")[0] in UPPER_PACKAGES:
-            admit_current_folder()
-        result = function()
-    except (CommandError, HFTGymError) as error:
+        with needing_extras():
+            function = command.function()
+            if command.target.partition(".")[0] in UPPER_PACKAGES:
+                admit_current_folder()
+            result = function()
+    except HFTGymError as error:
         print(f"hft-gym {command.words}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        print(f"hft-gym {command.words}: {missing_extra(error.name or '', extra)}", file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print(f"hft-gym {command.words}: interrupted", file=sys.stderr)
         return 130
@@ -216,17 +205,12 @@ def run(command: Command, rest: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def missing_extra(module: str, extra: str) -> str:
-    """What to type when *module*, which comes with *extra*, is not installed."""
-    return f'this needs {module}, which is not installed; mend it with:  pip install "hft_gym[{extra}]"'
-
-
 def load(module: str) -> ModuleType:
     """Import *module*; one of the upper packages only after making sure that it is ours.
 
     Raises:
         CommandError: another package of the same name hides ours, or ours is not installed.
-        ModuleNotFoundError: the module needs something that is not installed (see :data:`EXTRAS`).
+        ModuleNotFoundError: the module needs something that is not installed (see `hft_gym.extras`).
     """
     top = module.partition(".")[0]
     if top in UPPER_PACKAGES:

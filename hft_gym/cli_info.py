@@ -15,10 +15,14 @@ from typing import Annotated, Any
 import gymnasium
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import hft_gym
 from hft_gym import cli
+from hft_gym.config import did_you_mean
+from hft_gym.errors import ConfigError
+from hft_gym.extras import missing
 
 _SHOWN = ("gymnasium", "numpy", "numba", "pandas", "torch", "stable-baselines3", "sb3-contrib", "plotly")
 
@@ -93,7 +97,7 @@ def _envs(id: Annotated[str | None, tyro.conf.Positional] = None) -> None:
     """
     specs = {s.id: s for s in gymnasium.registry.values() if str(s.entry_point).startswith("hft_gym.")}
     if id is not None and id not in specs:
-        raise cli.CommandError(f"no environment {id!r}; there are {', '.join(sorted(specs))}")
+        raise ConfigError(f"no environment {id!r}{did_you_mean(id, sorted(specs))}")
     console = Console(highlight=False)
     if id is not None:
         env: Any = gymnasium.make(id).unwrapped
@@ -108,6 +112,23 @@ def _envs(id: Annotated[str | None, tyro.conf.Positional] = None) -> None:
         table.add_row(name, _first_sentence(entry))
     console.print(table)
     console.print("\nhft-gym envs ID prints the data sheet: observations, actions, rewards, options.")
+
+
+def show_presets() -> None:
+    """Entry of ``hft-gym presets``."""
+    _parse(_presets)
+
+
+def _presets() -> None:
+    """List the markets that have a name: what each is, and the paper it is from."""
+    from hft_gym.flow import PRESETS
+    from hft_gym.flow.presets import preset_about
+
+    table = Table("name", "what it is", box=None, padding=(0, 2))
+    for name in PRESETS:
+        table.add_row(name, escape(preset_about(name)))
+    Console(highlight=False).print(table)
+    print('\nIn Python: gymnasium.make("HFTMarket-v0", market=NAME). On the command line: --env.market NAME.')
 
 
 def show_baselines() -> None:
@@ -140,8 +161,7 @@ def _versions() -> None:
         try:
             print(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            extra = cli.EXTRAS.get(name.replace("-", "_"))
-            print(f"{name} is not installed" + (f' (pip install "hft_gym[{extra}]")' if extra else ""))
+            print(missing(name.replace("-", "_")) or f"{name} is not installed")
     print(f"kernel cache {cache_folder()}")
     for package in cli.UPPER_PACKAGES:
         problem = cli.shadowing(package)

@@ -14,6 +14,7 @@ __all__ = [
     "HFTGymError",
     "LogOverflowError",
     "MessageError",
+    "MissingExtraError",
     "OrderError",
     "PriceError",
     "QuantityError",
@@ -37,6 +38,10 @@ class ConfigError(HFTGymError, ValueError):
 
 class ActionError(HFTGymError, ValueError):
     """An action outside the action space."""
+
+
+class MissingExtraError(HFTGymError, ModuleNotFoundError):
+    """An optional module is not installed; the message names the pip command that brings it."""
 
 
 class CheckpointError(HFTGymError, ValueError):

@@ -89,8 +89,9 @@ def failing(monkeypatch):
 )
 def test_a_missing_extra_prints_the_command_that_brings_it(capsys, failing, module, extra):
     failing(ModuleNotFoundError(f"No module named {module!r}", name=module))
-    assert cli.main(["do"]) == 1
-    assert f'pip install "hft_gym[{extra}]"' in capsys.readouterr().err
+    assert cli.main(["do"]) == 2
+    assert f'{module.partition(".")[0]} is not installed; mend it with:  ' in (text := capsys.readouterr().err)
+    assert f'[{extra}]"' in text and "Traceback" not in text
 
 
 def test_a_missing_module_of_our_own_is_a_bug_and_shows_its_trace(failing):
@@ -103,7 +104,7 @@ def test_our_errors_are_one_line_without_a_trace(capsys, failing):
     from hft_gym.errors import ConfigError, DataError
 
     failing(DataError("size is -3; allowed are sizes above 0", "day.csv", 17, -3))
-    assert cli.main(["do"]) == 1
+    assert cli.main(["do"]) == 2
     assert capsys.readouterr().err == "hft-gym do: day.csv, row 17: size is -3; allowed are sizes above 0\n"
     failing(ConfigError("no such thing"))
     assert cli.main(["do"]) == 2
@@ -141,7 +142,7 @@ def test_a_hidden_package_stops_the_command_only_where_it_is_needed(tmp_path):
     stranger(tmp_path, "train")
     hidden = [sys.executable, "-m", "hft_gym"]
     done = subprocess.run([*hidden, "compare"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "hides the one that comes with hft_gym" in done.stderr and "Traceback" not in done.stderr
     done = subprocess.run([*hidden, "version"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
@@ -203,8 +204,48 @@ def test_envs_lists_and_prints_the_data_sheet(capsys):
     assert "HFTMarket-v0" in capsys.readouterr().out
     assert cli.main(["envs", "HFTMarket-v0"]) == 0
     assert "observation_space" in capsys.readouterr().out
-    assert cli.main(["envs", "HFTMarkt-v0"]) == 1
-    assert "no environment 'HFTMarkt-v0'" in capsys.readouterr().err
+    assert cli.main(["envs", "HFTMarkt-v0"]) == 2
+    assert "no environment 'HFTMarkt-v0'; did you mean 'HFTMarket-v0'?" in capsys.readouterr().err
+
+
+def test_presets_are_listed_with_their_papers(capsys, monkeypatch):
+    from hft_gym.flow import PRESETS
+
+    monkeypatch.setenv("COLUMNS", "200")
+    assert cli.main(["presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in PRESETS:
+        assert any(line.split()[:1] == [name] and len(line.split()) > 4 for line in lines), name
+    text = " ".join(" ".join(lines).split())
+    for paper in ("Stoikov and Talreja (2010", "Huang, Lehalle and Rosenbaum 2015", "Smith, Farmer", "2110.14771"):
+        assert paper in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["envs", "Nothing-v0"],
+        ["compare", "--policies", "nothing"],
+        ["compare", "--policies", "runs/nothing/agent"],
+        ["compare", "--env.market", "nothing"],
+        ["compare", "--env.levles", "3"],
+        ["compare", "--env.feed", "nothing.csv"],
+        ["realism", "--market", "nothing"],
+        ["realism", "--against", "nothing.csv"],
+        ["calibrate", "nothing.csv"],
+        ["calibrate", "nothing.csv", "--model", "nothing"],
+        ["data", "validate", "nothing.csv"],
+        ["data", "inspect", "nothing.parquet"],
+        ["bench", "--only", "nothing"],
+        ["nothing"],
+    ],
+    ids=" ".join,
+)
+def test_every_mistake_is_status_2(capsys, words):
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert "noth" in error.lower() or "levles" in error
+    assert "Traceback" not in error
 
 
 @pytest.mark.skipif(not exists("baselines"), reason="baselines is missing")

@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
-from stable_baselines3.common.utils import ConstantSchedule
 
 import agents
 from agents.agent import Agent, Normalisation
 from hft_gym.envs.config import EnvConfig
 from hft_gym.evaluation import evaluate, validation_seeds
+from hft_gym.extras import needing_extras
 from train.checkpoint import save_checkpoint
 from train.run_folder import RunFolder
+
+with needing_extras():
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+    from stable_baselines3.common.utils import ConstantSchedule
 
 if TYPE_CHECKING:
     from train.ppo import Options

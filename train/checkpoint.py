@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.files import read_parts, write_parts
 from hft_gym.errors import CheckpointError
+from hft_gym.extras import needing_extras
+
+with needing_extras():
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.logger import Logger
+    from stable_baselines3.common.vec_env import VecNormalize
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 

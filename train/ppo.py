@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hft_gym.config import build, to_dict
 from hft_gym.envs.config import EnvConfig, RewardConfig
 from hft_gym.errors import ConfigError
+from hft_gym.extras import optional
 from train.progress import ProgressBar
 from train.run_folder import RunFolder
 
@@ -207,9 +208,8 @@ def train(
         CheckpointError: a run to resume that cannot be.
     """
     # What the train extra brings is missed before a folder is made for nothing.
-    import stable_baselines3  # noqa: F401
-    import tensorboard  # noqa: F401
-    import torch  # noqa: F401
+    for module in ("torch", "stable_baselines3", "tensorboard"):
+        optional(module)
 
     if options.resume is None and options.env.feed is not None:
         from hft_gym.envs.core import EnvCore

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hft_gym.errors import MissingExtraError
+
 Goal = tuple[str, float]
 """``("<=", bound)`` or ``(">=", bound)``."""
 
@@ -160,7 +162,7 @@ def measure(name: str, options: Options, report: Callable[[Row], None] | None = 
         for ratio in plan.ratios:
             if ratio.numerator in runs and ratio.denominator in runs:
                 emit(_ratio_row(name, ratio, runs[ratio.numerator], runs[ratio.denominator]))
-    except Unavailable as reason:
+    except (Unavailable, MissingExtraError) as reason:
         emit(Row(name, f"all of {name}", note=str(reason), status="skipped"))
     except Exception as error:
         emit(Row(name, f"all of {name}", note=_describe(error), status="failed"))
@@ -185,7 +187,7 @@ def _interleave(
             except Exception as error:
                 active.remove(case)
                 runs.pop(case.name, None)
-                skipped = isinstance(error, Unavailable)
+                skipped = isinstance(error, (Unavailable, MissingExtraError))
                 note, status = (str(error), "skipped") if skipped else (_describe(error), "failed")
                 emit(Row(group_name, case.name, note=note, status=status))
     return runs

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from hft_gym.bench.harness import Case, Options, Plan, Ratio, Unavailable, clock, group
+from hft_gym.extras import optional
 
 # VmHWM and not getrusage: the latter counts the memory of the process that started this one.
 _PEAK = """
@@ -24,11 +25,8 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
 
 def _tapes(messages: int, names: tuple[str, ...]) -> Path:
     """A temporary folder with one made-up stream in the formats named."""
-    try:
-        import databento_dbn  # noqa: F401
-        import pyarrow  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise Unavailable(f'{error.name} is not installed; pip install "hft_gym[data]"') from error
+    for module in ("databento_dbn", "pyarrow"):
+        optional(module)
     from hft_gym.bench import tape
 
     folder = Path(tempfile.mkdtemp(prefix="hft_gym-bench-"))

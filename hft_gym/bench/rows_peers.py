@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import gymnasium
 
-from hft_gym.bench.harness import Case, Options, Plan, Ratio, Unavailable, group
+from hft_gym.bench.harness import Case, Options, Plan, Ratio, group
 from hft_gym.bench.rows_env import ENV_ID, _close, _messages, _quotes, _run_steps, _step_single
+from hft_gym.extras import optional
 
 
 @group("peers", "beside lumina-lob, at equal message density")
 def peers(options: Options) -> Plan:
     """lumina-lob's market-maker environment against ours with decisions as far apart as its messages are."""
-    if find_spec("lumina_lob") is None:
-        raise Unavailable('needs pip install "hft_gym[bench-peers]"')
-    from lumina_lob.rl.env import MarketMakerEnv
-
+    MarketMakerEnv = optional("lumina_lob.rl.env").MarketMakerEnv
     peer = MarketMakerEnv(seed=1)
     action = peer.action_space.sample() * 0
     density = _peer_messages(MarketMakerEnv(seed=1), action, options.pick(2_000, 200))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from hft_gym.bench.harness import Case, Options, Plan, Unavailable, clock, group
+from hft_gym.bench.harness import Case, Options, Plan, clock, group
 from hft_gym.bench.rows_env import _EPISODE, _quotes
 
 ENVIRONMENTS = 256
@@ -18,8 +17,6 @@ ENVIRONMENTS = 256
 @group("training", "Stable-Baselines3 adapter and PPO, 256 environments")
 def training(options: Options) -> Plan:
     """The adapter's own speed, and where PPO's time goes."""
-    if find_spec("torch") is None or find_spec("stable_baselines3") is None:
-        raise Unavailable('needs pip install "hft_gym[train]"')
     from hft_gym.cli import load
 
     agents = load("agents")

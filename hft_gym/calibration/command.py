@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from rich.table import Table
 from hft_gym.calibration.models import MODELS, Calibration, calibrate
 from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError
+from hft_gym.extras import optional
 from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape, split
 from hft_gym.report.table import number
@@ -63,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
     if args.model not in MODELS:
         raise ConfigError(f"unknown model {args.model!r}{did_you_mean(args.model, list(MODELS))}")
-    if args.report is not None and util.find_spec("plotly") is None:
-        raise ConfigError('report needs plotly, which is not installed; mend it with:  pip install "hft_gym[plot]"')
+    if args.report is not None:
+        optional("plotly")  # missed before the work, not after
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     command = shlex.join(["hft-gym", "calibrate", *(sys.argv[1:] if argv is None else argv)])
     with console.status("reading the data") as status:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym.errors import ConfigError
+from hft_gym.extras import optional
 
 __all__ = ["HawkesFit", "Residual", "exponential_residual", "fit_hawkes", "hawkes_residuals"]
 
@@ -102,8 +103,7 @@ def fit_hawkes(time: Any, kind: Any, kinds: int, seconds: float, decays: Any = (
     Raises:
         ConfigError: times out of order or range, a kind that does not exist or never happens.
     """
-    from scipy.optimize import minimize
-
+    minimize = optional("scipy.optimize").minimize
     time, kind = _checked(time, kind, kinds, seconds)
     beta = np.asarray(decays, float)
     if not len(beta) or not (beta > 0).all():
@@ -170,8 +170,7 @@ class Residual:
 
 def exponential_residual(intervals: Any) -> Residual:
     """Test *intervals* against the exponential law of mean 1."""
-    from scipy.stats import kstest
-
+    kstest = optional("scipy.stats").kstest
     x = np.asarray(intervals, float)
     if len(x) < 5:
         return Residual(np.nan, np.nan, np.nan, np.nan, x)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hft_gym.calibration.hawkes import Residual
 from hft_gym.calibration.models import Calibration
+from hft_gym.extras import optional
 from hft_gym.report.table import number
 
 __all__ = ["html"]
@@ -28,7 +29,7 @@ def html(found: Calibration, command: str = "") -> str:
     """The page.
 
     Raises:
-        ModuleNotFoundError: plotly is not installed.
+        MissingExtraError: plotly is not installed.
     """
     figures = [_residuals(found), *_estimates(found)]
     bodies = "".join(
@@ -57,8 +58,7 @@ def _layout(figure: Any, title: str, x: str, y: str) -> Any:
 
 def _residuals(found: Calibration) -> Any:
     """Quantiles of the time-rescaled intervals against those of the exponential law, under the model and Poisson's."""
-    from plotly import graph_objects as go
-
+    go = optional("plotly.graph_objects")
     share = (np.arange(200) + 0.5) / 200
     law = -np.log1p(-share)
     figure = go.Figure()
@@ -77,8 +77,7 @@ def _residuals(found: Calibration) -> Any:
 
 def _estimates(found: Calibration) -> list[Any]:
     """A picture for each family of numbered parameters, with two standard errors."""
-    from plotly import graph_objects as go
-
+    go = optional("plotly.graph_objects")
     families: dict[str, list[tuple[int, float, float]]] = {}
     for p in found.parameters:
         match = _NUMBERED.fullmatch(p.name)

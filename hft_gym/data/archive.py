@@ -16,6 +16,7 @@ from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, FeedMeta
 from hft_gym.data.sources import Chunk, Source
 from hft_gym.errors import DataError
+from hft_gym.extras import optional
 
 __all__ = ["ArchiveSource", "ArchiveWriter", "read_meta"]
 
@@ -118,12 +119,7 @@ class ArchiveWriter:
 
 
 def _open_parquet(path: Path) -> Any:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise DataError('Parquet is read by pyarrow, of the extra "data": pip install "hft_gym[data]"', path) from None
-
+    pa, pq = optional("pyarrow"), optional("pyarrow.parquet")
     try:
         return pq.ParquetFile(str(path))
     except (pa.ArrowInvalid, OSError) as error:

@@ -25,6 +25,7 @@ from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FORMAT_VERSION, FeedMeta, units_of
 from hft_gym.data.sources import Chunk, Source
 from hft_gym.errors import DataError
+from hft_gym.extras import optional
 
 __all__ = ["Checker", "Converted", "checked_chunks", "convert"]
 
@@ -164,8 +165,10 @@ def convert(
     Raises:
         DataError: the first issue, if *strict*; a file that cannot be read at all. No target is written then.
         ConfigError: no such symbol or format.
+        MissingExtraError: pyarrow is not installed.
     """
     path, target = Path(path), Path(target)
+    optional("pyarrow")  # missed before anything is made
     log = IssueLog(strict)
     source = open_source(path, log, symbols, format)
     folder = target.with_name(target.name + ".partial")

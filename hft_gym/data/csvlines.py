@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym.data.issues import IssueLog
+from hft_gym.extras import optional
 
 __all__ = ["read_csv"]
 
@@ -29,9 +30,7 @@ def read_csv(
     Returns the table and the row of each of its lines, the first line being *row*. *types* are the columns wanted, by
     the names of Arrow's types; only *nullable* ones may be empty.
     """
-    import pyarrow as pa
-    from pyarrow import csv
-
+    pa, csv = optional("pyarrow"), optional("pyarrow.csv")
     made = {k: pa.timestamp("ns", tz="UTC") if t == "timestamp" else getattr(pa, t)() for k, t in types.items()}
     options = {
         "read_options": csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=1 << 24),

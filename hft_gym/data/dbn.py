@@ -19,6 +19,7 @@ from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, NO_SIDE, FeedFlag, FeedKind, FeedMeta
 from hft_gym.data.sources import ByteBlocks, Chunk, Source, empty_chunk, need_symbol, split_lines
 from hft_gym.errors import DataError
+from hft_gym.extras import optional
 
 __all__ = ["DbnCsvSource", "DbnSource", "read_mbp10"]
 
@@ -226,8 +227,7 @@ class DbnSource(_MboSource):
 
 
 def _metadata(head: bytes, path: Path) -> Any:
-    import databento_dbn  # the extra "data"
-
+    databento_dbn = optional("databento_dbn")
     if head[:3] != b"DBN":
         raise DataError("is no DBN file: it does not begin with 'DBN'", path, value=head[:3].decode("latin1"))
     try:
@@ -340,8 +340,7 @@ def read_mbp10(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if blocks.cut:
         raise DataError(blocks.cut, path)
     if data[:3] == b"DBN":
-        import databento_dbn
-
+        databento_dbn = optional("databento_dbn")
         size = 8 + int.from_bytes(data[4:8], "little")
         layout = np.dtype(databento_dbn.MBP10Msg._dtypes)
         body = data[size:]
@@ -350,9 +349,7 @@ def read_mbp10(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         records = np.frombuffer(body, layout)
         columns = {name: records[name] for name in layout.names or ()}
     else:
-        import pyarrow as pa
-        from pyarrow import csv
-
+        pa, csv = optional("pyarrow"), optional("pyarrow.csv")
         table = csv.read_csv(pa.BufferReader(data))
         if "bid_px_09" not in table.column_names or "sequence" not in table.column_names:
             raise DataError("has no column bid_px_09: it is not MBP-10", path)

@@ -8,6 +8,7 @@ from typing import Any
 from hft_gym.data.archive import read_meta
 from hft_gym.data.messages import FeedKind, FeedMeta
 from hft_gym.errors import DataError
+from hft_gym.extras import optional
 
 __all__ = ["inspect_file", "query"]
 
@@ -18,8 +19,7 @@ def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Raises:
         DataError: the file is none of ours, or DuckDB refuses the query.
     """
-    import duckdb  # the extra "data"
-
+    duckdb = optional("duckdb")
     read_meta(path)
     connection = duckdb.connect()
     try:

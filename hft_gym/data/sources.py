@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, FeedMeta
 from hft_gym.errors import ConfigError, DataError
+from hft_gym.extras import optional
 
 __all__ = ["BLOCK", "ByteBlocks", "Chunk", "Source"]
 
@@ -101,8 +102,7 @@ class ByteBlocks:
                 data = member.unused_data.lstrip(b"\0") if member.eof else b""
 
     def _zstd(self) -> Iterator[bytes]:
-        import pyarrow as pa
-
+        pa = optional("pyarrow")
         self._file.close()
         raw = pa.OSFile(str(self.path), "rb")
         self._file = raw

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hft_gym.config import build
 from hft_gym.errors import ConfigError
+from hft_gym.extras import missing
 from hft_gym.flow.presets import PRESETS, preset_lot
 from hft_gym.market.config import MarketConfig
 from hft_gym.realism.checks import D_checks
@@ -98,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         write_atomically(args.out / "scorecard.html", html(card))
         written.append(args.out / "scorecard.html")
     else:
-        console.print('no pictures: they need plotly; mend it with:  pip install "hft_gym\\[plot]"')
+        console.print(f"no pictures: {missing('plotly')}", markup=False)
     console.print(f"written: {', '.join(str(p) for p in written)}", markup=False)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from hft_gym.extras import optional
 from hft_gym.realism.facts import FACTS, Fact
 from hft_gym.realism.scorecard import COLUMNS, CST, MARKET, OTHER, REAL, Scorecard
 from hft_gym.report.table import number
@@ -26,7 +27,7 @@ def html(card: Scorecard) -> str:
     """The page.
 
     Raises:
-        ModuleNotFoundError: plotly is not installed.
+        MissingExtraError: plotly is not installed.
     """
     pictures = []
     for i, fact in enumerate(FACTS.values()):
@@ -62,8 +63,7 @@ def _layout(figure: Any, title: str, x: str, y: str, log_x: bool, log_y: bool) -
 
 
 def _figure(card: Scorecard, fact: Fact) -> Any:
-    from plotly import graph_objects as go
-
+    go = optional("plotly.graph_objects")
     figure = go.Figure()
     for column in COLUMNS:
         curve = card.facts[column][fact.name].curve
@@ -73,8 +73,7 @@ def _figure(card: Scorecard, fact: Fact) -> Any:
 
 
 def _impact_figure(card: Scorecard) -> Any:
-    from plotly import graph_objects as go
-
+    go = optional("plotly.graph_objects")
     figure = go.Figure()
     for column, impact in card.impact.items():
         error = {"type": "data", "array": impact.error}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from hft_gym.extras import optional
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import Curves
 from hft_gym.report.metrics import METRICS
@@ -25,7 +26,7 @@ def html(comparison: Comparison, curves: Curves) -> str:
     """The page.
 
     Raises:
-        ModuleNotFoundError: plotly is not installed.
+        MissingExtraError: plotly is not installed.
     """
     figure = _figure(curves)
     body = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
@@ -41,9 +42,7 @@ def html(comparison: Comparison, curves: Curves) -> str:
 
 
 def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no types
-    from plotly import graph_objects as go
-    from plotly.subplots import make_subplots
-
+    go, make_subplots = optional("plotly.graph_objects"), optional("plotly.subplots").make_subplots
     titles = (
         f"mid price, seed {curves.seed}, in the market of {curves.market} (ticks)",
         f"P&L of each policy, seed {curves.seed} (ticks·lots)",

@@ -61,6 +61,12 @@ def preset(name: str) -> FlowConfig:
     return PRESETS[name]
 
 
+def preset_about(name: str) -> str:
+    """What the preset called *name* is, and from which paper: the first paragraph of its module's docstring."""
+    preset(name)
+    return " ".join(str(_module(name).__doc__).split("\n\n")[0].split())
+
+
 def preset_settings(name: str) -> dict[str, Any]:
     """Sizes of the market that the preset called *name* was made for; mostly none."""
     preset(name)

@@ -1,4 +1,5 @@
-"""The ABIDES reference configuration RMSC04: see :mod:`hft_gym.flow.population`. One tick is one cent.
+"""The ABIDES reference configuration RMSC04 (Byrd, Hybinette and Balch 2020; Amrouni et al. 2021, arXiv:2110.14771):
+noise, value and momentum traders and market makers; one tick is one cent. See :mod:`hft_gym.flow.population`.
 
 The value's mean is the opening price, 100,000 ticks there. Its agents act seldom and spread their orders widely: the
 market needs minutes to fill its book, and room in it.
