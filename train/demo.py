@@ -50,7 +50,7 @@ class DemoOptions:
 
 
 BARS = " ▁▂▃▄▅▆▇█"
-WIDTH = 40  # characters of a P&L curve
+WIDTH = 40  # characters of a P&L curve, at most
 
 
 def watch(
@@ -97,42 +97,48 @@ def watch(
             curves[step] = infos["net_pnl"]
             lots += observations[:, volume].sum(axis=1)
             if step % 20 == 0 and console.is_terminal:
-                live.update(_view(title, list(policies), curves[: step + 1], infos, lots), refresh=True)
+                live.update(_view(title, list(policies), curves[: step + 1], infos, lots, console), refresh=True)
                 time.sleep(20 * pause)
-    console.print(_view(title, list(policies), curves, infos, lots))
+    console.print(_view(title, list(policies), curves, infos, lots, console))
     return dict(zip(policies, curves[-1].tolist(), strict=True))
 
 
 def _view(
-    title: str, names: Sequence[str], curves: np.ndarray[Any, Any], infos: Mapping[str, Any], lots: Any
+    title: str,
+    names: Sequence[str],
+    curves: np.ndarray[Any, Any],
+    infos: Mapping[str, Any],
+    lots: Any,
+    console: Console,
 ) -> Table:
     from rich.table import Table
 
-    table = Table(
-        title=f"{title}   {infos['time'][0]:5.1f} s   mid {infos['mid'][0]:.1f}", title_justify="left"
-    )
-    table.add_column("policy", no_wrap=True)
-    for column in ("P&L", "inventory", "lots traded"):
-        table.add_column(column, justify="right")
-    table.add_column("P&L since the start", no_wrap=True)
+    from hft_gym.report.table import natural_width
+
     # One policy far off would make straight lines of all the others: it is cut off at their scale.
     spans = np.ptp(curves, axis=0)
     usual = curves[:, spans <= 5.0 * np.median(spans[spans > 0])] if spans.any() else curves
     low, high = float(usual.min()), float(usual.max())
-    for i, name in enumerate(names):
-        table.add_row(
-            name,
-            f"{curves[-1, i]:+.1f}",
-            f"{int(infos['inventory'][i]):+d}",
-            f"{lots[i]:.0f}",
-            _curve(curves[:, i], low, high),
-        )
-    return table
+
+    def table(width: int) -> Table:
+        head = f"{title}   {infos['time'][0]:5.1f} s   mid {infos['mid'][0]:.1f}"
+        made = Table(title=head, title_justify="left")
+        made.add_column("policy", no_wrap=True)
+        for column in ("P&L", "inventory", "lots traded"):
+            made.add_column(column, justify="right", no_wrap=True)
+        made.add_column("P&L so far", no_wrap=True)
+        for i, name in enumerate(names):
+            figures = f"{curves[-1, i]:+.1f}", f"{int(infos['inventory'][i]):+d}", f"{lots[i]:.0f}"
+            made.add_row(name, *figures, _curve(curves[:, i], low, high, width))
+        return made
+
+    beyond = natural_width(table(WIDTH), console) - console.width
+    return table(max(10, WIDTH - max(beyond, 0)))
 
 
-def _curve(values: np.ndarray[Any, Any], low: float, high: float) -> str:
+def _curve(values: np.ndarray[Any, Any], low: float, high: float, width: int) -> str:
     """A line of block characters, all curves of a table on one scale."""
-    at = np.linspace(0, len(values) - 1, WIDTH).round().astype(int)
+    at = np.linspace(0, len(values) - 1, width).round().astype(int)
     scaled = np.clip((values[at] - low) / max(high - low, 1e-9), 0.0, 1.0)
     return "".join(BARS[1 + round(float(v) * (len(BARS) - 2))] for v in scaled)
 

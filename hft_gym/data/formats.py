@@ -14,7 +14,7 @@ from hft_gym.data.dbn import DbnCsvSource, DbnSource
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.itch import ITCH_MESSAGES, ItchSource
 from hft_gym.data.lobster_stream import LobsterSource
-from hft_gym.data.sources import ByteBlocks, Source
+from hft_gym.data.sources import ByteBlocks, Source, require_file
 from hft_gym.errors import ConfigError, DataError
 
 __all__ = ["FORMATS", "detect", "open_source"]
@@ -44,11 +44,7 @@ def detect(path: Path) -> str:
     Raises:
         DataError: no such file, or a format that is not known.
     """
-    if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*"))[:200] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, near, n=3, cutoff=0.6)
-        hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise DataError(f"there is no such file{hint}", path, value=str(path))
+    require_file(path)
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             return "archive"

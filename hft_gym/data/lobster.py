@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hft_gym.data.sources import require_file
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.types import MAX_QUANTITY, OrderSide
 
@@ -148,9 +149,7 @@ def read_lobster(message_path: str | PathLike[str], tick_size: float = 0.01) -> 
     """
     tick_units = _tick_units(tick_size)
     message_file = Path(message_path)
-    if not message_file.is_file():
-        hint = _neighbours(message_file)
-        raise DataError(f"there is no such file{hint}", message_file, value=str(message_path))
+    require_file(message_file)
     book_file = companion_path(message_file)
     frame, clean_messages = _read_table(message_file, _MESSAGE_COLUMNS)
     messages = _messages(frame, message_file, tick_units)
@@ -192,8 +191,7 @@ def read_messages(message_path: str | PathLike[str], tick_size: float = 0.01) ->
     """
     tick_units = _tick_units(tick_size)
     path = Path(message_path)
-    if not path.is_file():
-        raise DataError(f"there is no such file{_neighbours(path)}", path, value=str(message_path))
+    require_file(path)
     frame, _ = _read_table(path, _MESSAGE_COLUMNS)
     return _messages(frame, path, tick_units)
 
@@ -203,15 +201,6 @@ def _tick_units(tick_size: float) -> int:
     if units < 1 or abs(tick_size * PRICE_UNITS - units) > 1e-6:
         raise ConfigError(f"tick_size is {tick_size!r}; a LOBSTER file needs a positive multiple of 0.0001")
     return units
-
-
-def _neighbours(path: Path) -> str:
-    """Up to five message files of the same folder, as a hint."""
-    try:
-        names = sorted(p.name for p in path.parent.glob("*message*.csv*"))[:5]
-    except OSError:
-        names = []
-    return f". Message files in that folder: {', '.join(names)}" if names else ""
 
 
 def _read_table(path: Path, columns: int | None) -> tuple[Any, bool]:

@@ -33,7 +33,7 @@ from hft_gym.data.ops import (
     REPLAY_DTYPE,
     ReplayOp,
 )
-from hft_gym.data.window import ReplayWindow, parse_clock
+from hft_gym.data.window import ReplayWindow, clock_text, parse_clock
 from hft_gym.errors import ConfigError, DataError
 
 __all__ = [
@@ -318,10 +318,13 @@ class ReplayFeed:
         """
         first = self.start_ns if start is None else parse_clock(start)
         last = self.end_ns if end is None else parse_clock(end)
-        window = ReplayWindow(first, last)
-        if first < self.start_ns or last > self.end_ns:
-            raise ConfigError(f"the window {window} reaches beyond {self!r}")
-        return window
+        if first < self.start_ns or last > self.end_ns or (first >= last and None in (start, end)):
+            asked = f"{clock_text(first)}-{clock_text(last)}"
+            rows = f"first row at {clock_text(int(self.times[0]))}, last at {clock_text(int(self.times[-1]))}"
+            hours = ReplayWindow(self.start_ns, self.end_ns)
+            name = " ".join(filter(None, (self.symbol, self.date))) or "the file"
+            raise ConfigError(f"the window {asked} reaches beyond the hours of {name}, {hours} ({rows})")
+        return ReplayWindow(first, last)
 
 
 def warm_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,37 @@ from hft_gym.data.messages import FEED_DTYPE, FeedMeta
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.extras import optional
 
-__all__ = ["BLOCK", "ByteBlocks", "Chunk", "Source"]
+__all__ = ["BLOCK", "ByteBlocks", "Chunk", "Source", "require_file"]
 
 BLOCK = 1 << 22
 """Bytes read at a time."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+ACCEPTED = (
+    "a LOBSTER message file, NASDAQ ITCH 5.0, Databento MBO, a Binance or Coinbase capture, or a .parquet file that "
+    "`hft-gym data convert` made"
+)
+
+
+def require_file(path: Path) -> None:
+    """Make sure that *path* is a file.
+
+    Raises:
+        DataError: it is not; the message says what is there instead.
+    """
+    if path.is_file():
+        return
+    folder = path if path.is_dir() else path.parent
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    if not path.is_dir():
+        close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+        hint = f"; did you mean {' or '.join(close)}?" if close else f"; its folder holds {shown}" if shown else ""
+        raise DataError(f"there is no such file{hint}", path, value=str(path))
+    if path.suffix == ".partial":
+        raise DataError("is what an interrupted `hft-gym data convert` left; the same command goes on from it", path)
+    raise DataError(f"is a folder; needed is one file: {ACCEPTED}. It holds {shown or 'nothing'}", path)
 
 
 class Chunk(NamedTuple):
@@ -51,8 +78,7 @@ class ByteBlocks:
     """
 
     def __init__(self, path: Path, block: int = BLOCK) -> None:
-        if not path.is_file():
-            raise DataError("there is no such file", path, value=str(path))
+        require_file(path)
         self.path, self.block = path, block
         self.size = path.stat().st_size
         if self.size == 0:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym.config import setting, validate
+from hft_gym.config import setting, to_dict, validate
 from hft_gym.envs.records import ENV_PARAM
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
@@ -83,6 +83,22 @@ class EnvConfig:
             raise ConfigError(f"market.participants is {self.market.participants}; this environment has exactly 1")
         if self.market.max_own_orders < 6:
             raise ConfigError(f"market.max_own_orders is {self.market.max_own_orders}; an agent needs at least 6")
+
+        if self.order_size > self.max_position:
+            raise ConfigError(
+                f"order_size is {self.order_size}, more than max_position, {self.max_position}: no order could be sent "
+                "whole; raise max_position or lower order_size"
+            )
+        if self.feed is None:
+            plain = to_dict(self.replay)
+            given = [f"replay.{k}={plain[k]!r}" for k, v in to_dict(ReplayConfig()).items() if plain[k] != v]
+            if given:
+                raise ConfigError(f"{', '.join(given)}: there is nothing to replay; give feed, the recorded file")
+        elif self.market.flow != MarketConfig().flow:
+            flow = self.market.flow if isinstance(self.market.flow, str) else "a FlowConfig"
+            raise ConfigError(
+                f"market.flow is {flow!r} and feed is {self.feed!r}: a recorded day is the whole flow; leave one out"
+            )
 
         fees = self.market.fees
         rate = max(abs(fees.maker), abs(fees.taker)) * SUBUNITS if fees.unit == "bps" else 1.0

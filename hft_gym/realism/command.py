@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import util
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 
-from hft_gym.config import build
+from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
 from hft_gym.extras import missing
 from hft_gym.flow.presets import PRESETS, preset_lot
@@ -21,7 +21,7 @@ from hft_gym.realism.markdown import markdown
 from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape
 from hft_gym.report.table import number
-from hft_gym.report.writers import write_atomically
+from hft_gym.report.writers import json_text, write_atomically
 
 __all__ = ["main"]
 
@@ -58,8 +58,9 @@ class Args:
     """Leave the experiment on metaorders out."""
     checks: bool = False
     """Only the realism checks of the market, without data: ranges found in real markets; about a minute."""
-    out: Path = Path("realism")
-    """Folder for scorecard.json, scorecard.md and scorecard.html (which needs the extra plot)."""
+    out: Path | None = None
+    """Folder for scorecard.json, scorecard.md and scorecard.html (which needs the extra plot), default: realism; with
+    --checks for checks.json, default: nowhere."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,8 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     market = build(MarketConfig, args.market)
+    command = shlex.join(["hft-gym", "realism", *(sys.argv[1:] if argv is None else argv)])
     if args.checks:
-        return _checks(args, market, console)
+        return _checks(args, market, console, command)
     if args.against is None:
         raise ConfigError("--against is missing: the recorded file to compare with (or --checks for none)")
     with console.status("reading the data") as status:
@@ -85,19 +87,20 @@ def main(argv: list[str] | None = None) -> int:
             seed=args.seed,
             say=status.update,
         )
-    card.meta["command"] = shlex.join(["hft-gym", "realism", *(sys.argv[1:] if argv is None else argv)])
+    card.meta["command"] = command
     console.print(card.facts_table())
     console.print(card.scores_table())
     for sentence in card.verdicts():
         console.print(sentence)
-    write_atomically(args.out / "scorecard.json", card.to_json())
-    write_atomically(args.out / "scorecard.md", markdown(card, args.market))
-    written = [args.out / "scorecard.json", args.out / "scorecard.md"]
+    out = args.out or Path("realism")
+    write_atomically(out / "scorecard.json", card.to_json())
+    write_atomically(out / "scorecard.md", markdown(card, args.market))
+    written = [out / "scorecard.json", out / "scorecard.md"]
     if util.find_spec("plotly") is not None:
         from hft_gym.realism.page import html
 
-        write_atomically(args.out / "scorecard.html", html(card))
-        written.append(args.out / "scorecard.html")
+        write_atomically(out / "scorecard.html", html(card))
+        written.append(out / "scorecard.html")
     else:
         console.print(f"no pictures: {missing('plotly')}", markup=False)
     console.print(f"written: {', '.join(str(p) for p in written)}", markup=False)
@@ -109,7 +112,7 @@ def lot_of(name: str) -> int:
     return preset_lot(name) if name in PRESETS else 1
 
 
-def _checks(args: Args, market: MarketConfig, console: Console) -> int:
+def _checks(args: Args, market: MarketConfig, console: Console, command: str) -> int:
     from rich.table import Table
 
     with console.status("simulating"):
@@ -122,4 +125,9 @@ def _checks(args: Args, market: MarketConfig, console: Console) -> int:
         mark = "[green]passed[/green]" if check.passed else "[red]missed[/red]"
         table.add_row(check.name, check.what, number(check.value), text, mark)
     console.print(table)
+    if args.out is not None:
+        path = args.out / "checks.json"
+        checks = [{**asdict(check), "passed": check.passed} for check in found]
+        write_atomically(path, json_text({"command": command, "market": to_dict(market), "checks": checks}))
+        console.print(f"written: {path}", markup=False)
     return int(not all(check.passed for check in found))

@@ -6,13 +6,9 @@ data of another hour, which no model need be nearer than.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
@@ -24,6 +20,7 @@ from hft_gym.realism.impact import Impact, metaorder_impact
 from hft_gym.realism.lob_bench import LobBench, lob_bench
 from hft_gym.realism.tapes import in_shares, simulate_tape, split
 from hft_gym.report.table import number
+from hft_gym.report.writers import json_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -168,18 +165,7 @@ class Scorecard:
                 for column, impact in self.impact.items()
             },
         }
-        return json.dumps(_plain(document), indent=1, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: undefined is null."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return json_text(document)
 
 
 def scorecard(

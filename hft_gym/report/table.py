@@ -1,10 +1,10 @@
-"""A comparison as text: two rich tables, the verdicts and the flags."""
+"""A comparison as text: rich tables, the verdicts and the flags."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from hft_gym.report.comparison import Comparison, Row
 from hft_gym.report.metrics import GROUPS, METRICS, chosen
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["details_table", "number", "print_comparison", "summary_table"]
+__all__ = ["details_tables", "natural_width", "number", "print_comparison", "summary_tables"]
+
+T = TypeVar("T")
 
 HEADLINE = ("episode_sharpe", "fills", "hit_rate", "max_drawdown", "pnl_per_share", "mean_abs_inventory")
-"""Metrics of the first table, beside net P&L and the paired difference."""
+"""Metrics shown beside net P&L and the paired difference."""
 
 
 def number(value: float) -> str:
@@ -44,38 +46,58 @@ def _interval(estimate: Estimate) -> str:
     return f"{number(estimate.value)}\n[dim][{number(estimate.low)}, {number(estimate.high)}][/dim]"
 
 
-def summary_table(comparison: Comparison, width: int = 160) -> Table:
-    """One line per policy, best net P&L first: the figures that decide, with intervals.
+def natural_width(table: Table, console: Console) -> int:
+    """Characters that a table takes where there is room for all of it."""
+    from rich.measure import Measurement
 
-    Args:
-        comparison: what to show.
-        width: characters there are; where they are few, the less important columns stay out.
+    return Measurement.get(console, console.options.update(width=10_000), table).maximum
+
+
+def _fitting(
+    make: Callable[[Sequence[T], bool], Table], columns: Sequence[T], console: Console, least: int = 1
+) -> Iterator[Table]:
+    """Tables that hold all *columns*, each as many as the console is wide enough for, the first at least *least*.
+
+    *make* builds one from some of the columns; it is told whether it is the first.
+    """
+    left, first = list(columns), True
+    while left:
+        count = len(left)
+        while count > (least if first else 1) and natural_width(make(left[:count], first), console) > console.width:
+            count -= 1
+        yield make(left[:count], first)
+        left, first = left[count:], False
+
+
+def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
+    """One line per policy, best net P&L first: the figures that decide, with intervals; then the headline metrics, in
+    further tables where the console is too narrow for one.
     """
     from rich.table import Table
 
-    level = f"{comparison.bootstrap.level:.0%}"
-    title = (
-        f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots"
-    )
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("policy", no_wrap=True)
-    table.add_column("net P&L/episode", justify="right")
     reference = comparison.best_baseline
-    table.add_column(f"− {reference}" if reference else "difference", justify="right")
-    # The first three columns need about 65 characters, each further one about 13.
-    shown = HEADLINE[: max(1, (width - 65) // 13)]
-    for name in shown:
-        table.add_column(METRICS[name].label, justify="right")
-    for row in comparison.rows:
-        style = "bold green" if row.name == comparison.best else None
-        table.add_row(
-            _title(row, comparison),
-            _interval(row.metrics["net_pnl"]),
-            _difference(row, comparison),
-            *(number(row.metrics[name].value) for name in shown),
-            style=style,
-        )
-    return table
+    level = f"{comparison.bootstrap.level:.0%}"
+    title = f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots"
+
+    def deciding(row: Row) -> tuple[str, str]:
+        return _interval(row.metrics["net_pnl"]), _difference(row, comparison)
+
+    def make(names: Sequence[str], first: bool) -> Table:
+        table = Table(title=title if first else None, title_justify="left", header_style="bold")
+        table.add_column("policy", overflow="fold")
+        heads = ["net P&L/episode", f"− {reference}" if reference else "difference"] if first else []
+        for head in heads + [METRICS[name].label.replace("/", "/\n").replace(" ", "\n", 1) for name in names]:
+            table.add_column(head, justify="right", no_wrap=True)
+        for row in comparison.rows:
+            table.add_row(
+                _title(row, comparison),
+                *(deciding(row) if first else ()),
+                *(number(row.metrics[name].value) for name in names),
+                style="bold green" if row.name == comparison.best else None,
+            )
+        return table
+
+    return _fitting(make, HEADLINE, console, least=0)
 
 
 def _title(row: Row, comparison: Comparison) -> str:
@@ -91,11 +113,13 @@ def _difference(row: Row, comparison: Comparison) -> str:
     return _interval(row.difference)
 
 
-def details_table(comparison: Comparison, words: Sequence[str] = ("all",)) -> Table:
-    """A metric in a line, a column per policy, with intervals, in groups.
+def details_tables(comparison: Comparison, console: Console, words: Sequence[str] = ("all",)) -> Iterator[Table]:
+    """A metric in a line, a column per policy, with intervals, in groups; in several tables where the console is
+    narrow.
 
     Args:
         comparison: what to show.
+        console: where.
         words: ``"all"``, names of groups, names of metrics.
 
     Raises:
@@ -104,27 +128,25 @@ def details_table(comparison: Comparison, words: Sequence[str] = ("all",)) -> Ta
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(
-        title=f"Metrics with {comparison.bootstrap.level:.0%} intervals (docs/metrics.md defines them)",
-        title_justify="left",
-    )
-    table.add_column("metric", no_wrap=True)
-    table.add_column("unit", style="dim")
-    for row in comparison.rows:
-        table.add_column(escape(row.name), justify="right")
+    title = f"Metrics with {comparison.bootstrap.level:.0%} intervals (docs/metrics.md defines them)"
     wanted = chosen(words)
-    for group, title in GROUPS.items():
-        members = [m for m in wanted if m.group == group]
-        if members:
-            table.add_row(f"[bold]{title}[/bold]")
-        for i, metric in enumerate(members):
-            table.add_row(
-                metric.name,
-                metric.unit,
-                *(_interval(row.metrics[metric.name]) for row in comparison.rows),
-                end_section=i == len(members) - 1,
-            )
-    return table
+
+    def make(rows: Sequence[Row], first: bool) -> Table:
+        table = Table(title=title if first else None, title_justify="left")
+        table.add_column("metric", overflow="fold")
+        table.add_column("unit", style="dim", max_width=16)
+        for row in rows:
+            table.add_column(escape(row.name).replace("-", "-\n"), justify="right", no_wrap=True)
+        for group, heading in GROUPS.items():
+            members = [m for m in wanted if m.group == group]
+            if members:
+                table.add_row(f"[bold]{heading}[/bold]")
+            for i, metric in enumerate(members):
+                values = (_interval(row.metrics[metric.name]) for row in rows)
+                table.add_row(metric.name, metric.unit, *values, end_section=i == len(members) - 1)
+        return table
+
+    return _fitting(make, comparison.rows, console)
 
 
 def print_comparison(
@@ -145,8 +167,10 @@ def print_comparison(
 
     console = console or Console()
     if metrics:
-        console.print(details_table(comparison, metrics))
-    console.print(summary_table(comparison, console.width))
+        for table in details_tables(comparison, console, metrics):
+            console.print(table)
+    for table in summary_tables(comparison, console):
+        console.print(table)
     for sentence in comparison.verdicts():
         console.print(escape(sentence), highlight=False)
     for row in comparison.rows:

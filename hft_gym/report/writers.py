@@ -14,11 +14,13 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import make_curves
 from hft_gym.report.metrics import METRICS
 
-__all__ = ["episodes_csv", "to_csv", "to_json", "write", "write_atomically"]
+__all__ = ["episodes_csv", "json_text", "to_csv", "to_json", "write", "write_atomically"]
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
@@ -89,6 +91,11 @@ def to_json(comparison: Comparison) -> str:
         ],
         "meta": dict(comparison.meta),
     }
+    return json_text(document)
+
+
+def json_text(document: Any) -> str:
+    """A document as JSON, NumPy's numbers included. JSON has no NaN: undefined is null; infinite is a text."""
     return json.dumps(_plain(document), indent=1, allow_nan=False) + "\n"
 
 
@@ -134,6 +141,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return None if math.isnan(value) else (str(value) if math.isinf(value) else value)
     if isinstance(value, (str, int, bool)) or value is None:

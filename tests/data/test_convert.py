@@ -331,18 +331,18 @@ def test_the_commands(tmp_path, capsys, monkeypatch):
     measured = {row["name"]: row for row in json.loads((tmp_path / "r.json").read_text())["rows"]}
     assert measured["executions at the front of the queue"]["holds"] is True
     capsys.readouterr()
-    assert cli.main(["data", "inspect", "x.parquet", "--sql", "SELECT nothing FROM feed"]) == 1
+    assert cli.main(["data", "inspect", "x.parquet", "--sql", "SELECT nothing FROM feed"]) == 2
     assert "DuckDB says" in capsys.readouterr().err
-    assert cli.main(["data", "inspect", "made.itch"]) == 1
+    assert cli.main(["data", "inspect", "made.itch"]) == 2
     assert "hft-gym data convert made.itch" in capsys.readouterr().err
     assert cli.main(["data", "convert", "made.itch", "-o", "x.csv"]) == 2
     data = (tmp_path / "made.itch").read_bytes()
     (tmp_path / "cut.itch").write_bytes(data[:-3])
     assert cli.main(["data", "validate", "cut.itch"]) == 1
     assert "truncated" in capsys.readouterr().out
-    assert cli.main(["data", "convert", "cut.itch", "--strict"]) == 1
+    assert cli.main(["data", "convert", "cut.itch", "--strict"]) == 2
     assert "cut off" in capsys.readouterr().err and not (tmp_path / "cut.itch.parquet").exists()
-    assert cli.main(["data", "validate", "made.itc"]) == 1
+    assert cli.main(["data", "validate", "made.itc"]) == 2
     assert "did you mean made.itch" in capsys.readouterr().err
 
 

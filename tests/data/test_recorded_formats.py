@@ -12,6 +12,8 @@ from hft_gym.data.formats import FORMATS, detect, open_source
 from hft_gym.data.issues import RULES, IssueLog
 from hft_gym.data.lobster import read_lobster
 from hft_gym.data.messages import FEED_DTYPE, FeedFlag, FeedKind, FeedMeta, units_of
+from hft_gym.data.replay import ReplayFeed
+from hft_gym.envs import HFTMarketEnv
 from hft_gym.errors import ConfigError, DataError
 from tests.data.feeds import Exchange, binance_lines, dbn_bytes, dbn_csv, dbn_rows, write_itch
 from tests.data.synthetic import make_rows, write_rows
@@ -307,8 +309,24 @@ def test_formats_are_known_by_their_content(tmp_path, exchange):
         detect(tmp_path / "noise")
     with pytest.raises(ConfigError, match="did you mean 'lobster'"):
         open_source(made["itch"], IssueLog(), (), "lobstr")
-    with pytest.raises(DataError, match="no such file"):
-        detect(tmp_path / "missing")
+    with pytest.raises(DataError, match="no such file; did you mean noise"):
+        detect(tmp_path / "noisy")
+
+
+@pytest.mark.parametrize("use", [detect, ReplayFeed.from_file, lambda path: HFTMarketEnv(feed=str(path))])
+def test_a_folder_is_no_feed(tmp_path, use):
+    folder = tmp_path / "day"
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"day: is a folder; needed is one file: a LOBSTER.*ITCH.*It holds nothing"):
+        use(folder)
+    for i in range(12):
+        (folder / f"{i:02d}.csv").touch()
+    with pytest.raises(DataError, match=r"It holds 00.csv, 01.csv, .*, 07.csv and 4 more"):
+        use(folder)
+    with pytest.raises(DataError, match=r"no such file; its folder holds day"):
+        use(tmp_path / "zzz")
+    with pytest.raises(DataError, match=r"interrupted .* goes on from it"):
+        use(folder.rename(tmp_path / "x.parquet.partial"))
 
 
 def test_meta_survives_its_text_and_names_its_instruments():

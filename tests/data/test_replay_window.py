@@ -86,8 +86,13 @@ def test_a_feeds_window_defaults_to_its_hours(tmp_path):
     feed = ReplayFeed.from_lobster(write_day(tmp_path, rows=100))
     assert str(feed.window()) == "09:30:00-16:00:00"
     assert feed.window("10:00", 36_060) == ReplayWindow(36_000 * S, 36_060 * S)
-    with pytest.raises(ConfigError, match="09:00:00-16:00:00 reaches beyond"):
-        feed.window("09:00")
+    hours = r"reaches beyond the hours of TOY 2020-01-02, 09:30:00-16:00:00 \(first row at 09:30:0.*, last at 09:3"
+    for start, end, asked in (("09:00", None, "09:00:00-16:00:00"), ("16:30", None, "16:30:00-16:00:00"),
+                              (None, "17:00", "09:30:00-17:00:00"), (None, "09:00", "09:30:00-09:00:00")):  # fmt: skip
+        with pytest.raises(ConfigError, match=f"the window {asked} {hours}"):
+            feed.window(start, end)
+    with pytest.raises(ConfigError, match="the window 11:00:00-10:00:00 is empty"):
+        feed.window("11:00", "10:00")
 
 
 def test_docstrings():

@@ -147,6 +147,10 @@ def test_settings_are_fields_of_the_configuration() -> None:
         ({"render_mode": "asci"}, "did you mean 'ansi'"),
         ({"episode_steps": 0}, "at least 1"),
         ({"episode_steps": "many"}, "whole number"),
+        ({"order_size": 11}, "order_size is 11, more than max_position, 10"),
+        ({"replay": {"split": "train"}}, "replay.split='train': there is nothing to replay; give feed"),
+        ({"feed": "x.csv", "market": "calm"}, "market.flow is 'calm' and feed is 'x.csv'"),
+        ({"feed": "x.csv", "market": {"flow": {}}}, "market.flow is 'a FlowConfig' and feed"),
     ],
 )
 def test_typos_are_refused(settings: dict[str, Any], hint: str) -> None:

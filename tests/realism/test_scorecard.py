@@ -159,13 +159,20 @@ def test_the_command(tmp_path, capsys):
     assert "times as far from the real data as CST" in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_checks_of_the_command(monkeypatch, capsys):
+def test_the_checks_of_the_command(monkeypatch, capsys, tmp_path):
     """The exit status says whether all passed."""
     good, bad = Check("D3", "memory of returns", 0.01, -0.05, 0.05), Check("D4 fat", "kurtosis", 1.0, 3.0, math.inf)
+    monkeypatch.chdir(tmp_path)
     for found, status in (([good], 0), ([good, bad], 1)):
         monkeypatch.setattr(realism_command, "D_checks", lambda market, seed, found=found: found)
         assert realism_command.main(["--market", "cst2010", "--checks"]) == status
     assert "missed" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    out = tmp_path / "new" / "folder"
+    assert realism_command.main(["--market", "cst2010", "--checks", "--out", str(out)]) == 1
+    written = json.loads((out / "checks.json").read_text())
+    assert [(c["name"], c["passed"]) for c in written["checks"]] == [("D3", True), ("D4 fat", False)]
+    assert written["market"]["flow"] == "cst2010" and "--checks" in written["command"]
 
 
 def test_the_command_without_data():

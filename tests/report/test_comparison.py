@@ -206,6 +206,25 @@ def test_p_values_are_adjusted_for_the_number_of_policies(comparison):
     assert np.isnan(comparison["maker"].p_value)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+@pytest.mark.parametrize("scale", [1.0, 3_000.0])
+def test_a_narrow_terminal_cuts_no_figure(width, scale):
+    names = ("do-nothing", "market-making", "liquidity-taking", "ppo", "ppo (drawn)")
+    runs = [from_final_pnl(name, scale * normal(i) - 40.0 * i) for i, name in enumerate(names)]
+    found = compare(runs, names[3:], FEW)
+    console = Console(width=width, file=io.StringIO())
+    print_comparison(found, console, ("all",))
+    text = console.file.getvalue()
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    cells = text.replace("│", " ").replace(",", "").split()
+    for row in found.rows:
+        for metric in ("net_pnl", "episode_sharpe", "max_drawdown", "mean_abs_inventory", "volume", "avg_win"):
+            assert number(row.metrics[metric].value).replace(",", "") in cells, metric
+        for estimate in filter(None, (row.metrics["net_pnl"], row.difference)):
+            low, high = (number(v).replace(",", "") for v in (estimate.low, estimate.high))
+            assert f"[{low} {high}]" in " ".join(cells)
+
+
 def test_csv_and_json_hold_the_same(comparison):
     rows = list(csv.DictReader(io.StringIO(to_csv(comparison))))
     value = next(float(r["value"]) for r in rows if r["policy"] == "maker" and r["metric"] == "net_pnl")

@@ -1,13 +1,16 @@
 """The demo: the real command with a training of a second."""
 
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
+import baselines
 from hft_gym.errors import ConfigError
-from train.demo import DemoOptions
+from train.demo import DemoOptions, watch
 
 
 def test_the_demo_runs_from_end_to_end(tmp_path):
@@ -30,6 +33,17 @@ def test_the_demo_runs_from_end_to_end(tmp_path):
     for line in text[text.index("where to look next") :].splitlines():
         if str(tmp_path) in line and "hft-gym" not in line:
             assert (tmp_path / line.split(str(tmp_path) + "/")[1].strip()).exists()
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_the_view_fits_the_terminal(width):
+    names = ("do-nothing", "random", "market-making", "liquidity-taking")
+    console = Console(width=width, file=io.StringIO())
+    net = watch({name: baselines.make(name) for name in names}, 3, console, 0.0, "one episode, the same for all")
+    text = console.file.getvalue()
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    for name in names:
+        assert any(name in line and f" {net[name]:+.1f} " in line for line in text.splitlines())
 
 
 def test_wrong_options_are_refused():
