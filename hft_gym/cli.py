@@ -7,7 +7,9 @@ installed, or another distribution's package of the same name that hides ours.
 
 from __future__ import annotations
 
+import base64
 import difflib
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -247,12 +249,38 @@ def shadowing(package: str) -> str | None:
     if found is None:
         return f"the package {package!r} that comes with hft_gym is missing; install hft_gym again"
     if found.parent == ours:
-        return None
+        others = overwriting(package, ours)
+        return others and (
+            f"files of the package {package!r} at {found} were overwritten by the distribution {others}, which has a "
+            f"package of that name too. Mend it: use a virtual environment for hft_gym alone, or uninstall {others} "
+            "and install hft_gym again: pip install --force-reinstall --no-deps hft_gym"
+        )
     return (
         f"the package {package!r} at {found}{_owners(package)} hides the one that comes with hft_gym "
         f"({ours / package}). Mend it: run the command from another folder if that one is in yours, else "
         f"take it off the path or uninstall it, or use a virtual environment for hft_gym alone"
     )
+
+
+def overwriting(package: str, folder: Path) -> str | None:
+    """The distributions installed into *folder* after ours that replaced files of our *package*; None if none did.
+
+    Two wheels may bring the same file: pip lets the later one win, and says nothing.
+    """
+    installed = list(metadata.distributions(path=[str(folder)]))
+    ours = [d for d in installed if d.name.replace("-", "_") == "hft_gym"]
+    changed = set()
+    for file in (f for d in ours for f in d.files or () if f.parts[0] == package):
+        if file.hash is None:
+            continue
+        path = folder / file
+        digest = hashlib.new(file.hash.mode, path.read_bytes()).digest() if path.is_file() else b""
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
+            changed.add(str(file))
+    if not changed:
+        return None
+    others = {d.name for d in installed if d not in ours and changed & {str(f) for f in d.files or ()}}
+    return ", ".join(sorted(others)) or None
 
 
 def location(package: str) -> Path | None:

@@ -1,5 +1,7 @@
 """The command ``hft-gym``: help that teaches, errors that say how to mend them, any folder."""
 
+import base64
+import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -136,6 +138,40 @@ def test_a_package_that_hides_ours_is_named_with_the_way_out(python, tmp_path, n
     done = python(f"from hft_gym import cli; print(cli.shadowing({name!r}))", cwd=tmp_path)
     assert str(package) in done.stdout
     assert "run the command from another folder" in done.stdout
+
+
+def wheel(folder, name, files):
+    """Install a distribution with *files* (path: text) into *folder*, as pip does."""
+    about = folder / f"{name}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    record = []
+    for path, text in files.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record.append(f"{path},sha256={digest},{len(text)}")
+    (about / "RECORD").write_text("\n".join(record) + "\n")
+
+
+def test_a_distribution_that_overwrites_ours_is_named(tmp_path, monkeypatch):
+    """Two wheels with a package ``agents`` in one folder: the later one's files win."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    ours = {"hft_gym/cli.py": "", "agents/__init__.py": "ours", "agents/agent.py": "ours", "agents/files.py": "ours"}
+    theirs = {"agents/__init__.py": "theirs", "agents/agent.py": "theirs"}
+    wheel(first, "hft_gym", ours)
+    assert cli.overwriting("agents", first) is None
+    wheel(first, "other-agents", theirs)
+    assert cli.overwriting("agents", first) == "other-agents" and cli.overwriting("hft_gym", first) is None
+    wheel(second, "other-agents", theirs)
+    wheel(second, "hft_gym", ours)  # ours came later: ours works
+    assert cli.overwriting("agents", second) is None
+    (second / "agents" / "files.py").write_text("edited by hand")
+    assert cli.overwriting("agents", second) is None
+    monkeypatch.setattr(cli, "__file__", str(first / "hft_gym" / "cli.py"))
+    monkeypatch.setattr(cli, "location", lambda package: first / package)
+    problem = cli.shadowing("agents")
+    assert "overwritten by the distribution other-agents" in problem and "uninstall other-agents" in problem
 
 
 def test_a_hidden_package_stops_the_command_only_where_it_is_needed(tmp_path):
