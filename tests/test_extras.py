@@ -46,13 +46,15 @@ def test_learning_without_its_extra(tmp_path, code):
     assert not list(tmp_path.iterdir())
 
 
-def test_conversion_without_its_extra_leaves_nothing(tmp_path):
-    source = tmp_path / "X_message_1.csv"
-    source.write_text("34200.1,1,1,100,1000000,1\n")
+@pytest.mark.parametrize("module", ["pyarrow", "orjson"])
+def test_conversion_without_its_extra_leaves_nothing(tmp_path, module):
+    pytest.importorskip("pyarrow", reason="needs the extra data")
+    source = tmp_path / "capture"
+    source.write_text('1700000000000000000 {"stream": "x", "data": {"e": "trade", "s": "X"}}\n')
     before = set(tmp_path.iterdir())
-    code = "from hft_gym.cli import main; sys.exit(main(['data', 'convert', 'X_message_1.csv', '-o', 'x.parquet']))"
-    done = without(["pyarrow"], code, tmp_path)
-    assert done.returncode == 2 and "pyarrow is not installed" in done.stderr and '[data]"' in done.stderr
+    code = "from hft_gym.cli import main; sys.exit(main(['data', 'convert', 'capture', '-o', 'x.parquet']))"
+    done = without([module], code, tmp_path)
+    assert done.returncode == 2 and f"{module} is not installed" in done.stderr and '[data]"' in done.stderr
     assert "Traceback" not in done.stderr
     assert set(tmp_path.iterdir()) == before
 

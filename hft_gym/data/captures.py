@@ -16,7 +16,6 @@ from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, NO_SIDE, FeedFlag, FeedKind, FeedMeta
 from hft_gym.data.sources import Chunk, Source, empty_chunk, split_lines
 from hft_gym.errors import DataError
-from hft_gym.extras import optional
 
 __all__ = ["BinanceSource", "LineSource", "fixed"]
 
@@ -55,7 +54,6 @@ class LineSource(Source):
 
     def __init__(self, path: Path, log: IssueLog, symbols: Sequence[str] = ()) -> None:
         super().__init__(path, log, symbols)
-        self._loads = optional("orjson").loads
         self._numbers: dict[str, int] = {}
         self._date = ""
         self._out: list[Record] = []
@@ -175,9 +173,11 @@ class BinanceSource(LineSource):
         """Diffs older than the snapshot: the protocol drops them."""
 
     def _line(self, line: bytes) -> None:
+        import orjson  # the extra "data"
+
         stamp, _, body = line.partition(b" ")
         time = int(stamp)
-        message = self._loads(body)
+        message = orjson.loads(body)
         if "lastUpdateId" in message:
             self._snapshot(message, time)
             return

@@ -176,7 +176,6 @@ def convert(
     state = _found(folder, job)
     if state is None:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         checker = Checker(source, log, tick_size)
         done, number = 0, 0
     else:
@@ -191,6 +190,7 @@ def convert(
     # The source is advanced by hand: a state may only be taken between two of its chunks.
     for repaired in checked_chunks(source, checker, _shifted(progress, done)):
         if writer is None:
+            folder.mkdir(parents=True, exist_ok=True)  # not before there is something to put there
             writer = ArchiveWriter(folder / f"part-{number:05d}.tmp")
         writer.write(repaired)
         if writer.messages >= part:
@@ -253,6 +253,7 @@ def _save(folder: Path, number: int, job: str, source: Source, log: IssueLog, ch
 
 def _join(folder: Path, parts: int, target: Path, meta: FeedMeta) -> None:
     """All parts in one file, row group by row group; then the rename."""
+    folder.mkdir(parents=True, exist_ok=True)
     whole = ArchiveWriter(folder / "whole.tmp")
     for i in range(parts):
         part = _open_parquet(folder / f"part-{i:05d}.parquet")
