@@ -193,7 +193,7 @@ def test_wrong_options_are_refused(words, message, capsys):
 def test_mistakes_are_one_line(tmp_path):
     words = [sys.executable, "-m", "train.ppo", "--resume", str(tmp_path / "no")]
     done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "there is no run" in done.stderr
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "there is no run" in done.stderr
 
 
 def test_a_resumed_run_keeps_its_options(finished):
