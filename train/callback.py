@@ -17,6 +17,7 @@ from hft_gym.evaluation import evaluate, validation_seeds
 from hft_gym.extras import needing_extras
 from train.checkpoint import save_checkpoint
 from train.run_folder import RunFolder
+from train.trials import TrialLog, market_key
 
 with needing_extras():
     from stable_baselines3.common.callbacks import BaseCallback
@@ -206,6 +207,10 @@ class TrainingCallback(BaseCallback):
             result[mode] = float(played.net_pnl.mean())
             self.logger.record(f"validation/{mode}", result[mode])
             if mode == "deterministic":
+                # Whoever reports the best of these has chosen it: each counts as a trial.
+                run = {"run": self.run.path.name, "seed": options.seed, "steps": progress.steps}
+                log = TrialLog(self.run.path.parent / "trials.jsonl")
+                log.add("train", run["run"], market_key(self.validation), run, seeds, played.net_pnl)
                 # On few or wild episodes a mean alone would choose whoever was lucky.
                 result["score"] = result[mode] - float(played.net_pnl.std()) / len(seeds) ** 0.5
         self.logger.record("validation/score", result["score"])

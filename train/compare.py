@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 import baselines
 from hft_gym import __version__
@@ -28,9 +29,11 @@ from hft_gym.envs.core import EnvCore
 from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import Episodes, Policy, evaluate, held_out_seeds, training_seeds
-from hft_gym.report import Bootstrap, Comparison, compare, print_comparison, write
-from hft_gym.report.metrics import chosen
+from hft_gym.report import Bootstrap, Comparison, Session, Trials, compare, print_comparison, write
+from hft_gym.report.metrics import chosen as chosen_metrics
+from train.evidence import gather, training_part
 from train.options import parse, program, script
+from train.trials import TrialLog, market_key, trials_of
 from train.tune import Tuning, tune
 
 if TYPE_CHECKING:
@@ -78,6 +81,10 @@ class CompareOptions:
     """Episodes played side by side; results do not depend on it."""
     threads: int = 1
     """Threads of the compiled step; results do not depend on it."""
+    trials: Path = Path("runs/trials.jsonl")
+    """List of all trials: those of --tune are added, and all of this market count in the deflated Sharpe ratio."""
+    session: Session = field(default_factory=Session)
+    """Trading hours that annual figures count; the default gives way to the session of the flow, if it has one."""
     env: EnvConfig = field(default_factory=EnvConfig)
     """The environment. --env.market NAME chooses a whole market: a preset (hft-gym presets lists them) or a TOML file
     such as hft-gym calibrate writes."""
@@ -99,6 +106,8 @@ def compare_policies(
     threads: int = 1,
     console: Console | None = None,
     meta: Mapping[str, Any] | None = None,
+    log: TrialLog | None = None,
+    session: Session | None = None,
 ) -> Comparison:
     """Play every policy on the same held-out episodes.
 
@@ -117,6 +126,8 @@ def compare_policies(
         threads: of the compiled step.
         console: where progress is shown; None: nowhere.
         meta: kept with the comparison, beside versions and configuration.
+        log: the list of all trials; None: only those of this call count.
+        session: trading hours that annual figures count; default: the flow's session, if it has one.
 
     Raises:
         ConfigError: an unknown policy, a wrong parameter, no policies.
@@ -130,6 +141,7 @@ def compare_policies(
     players: dict[str, Policy] = {}
     trained = dict(agents or {})
     tunings: list[Tuning] = []
+    chosen: dict[str, str] = {}  # policies whose parameters somebody chose -> baseline
     with _Progress(console) as progress:
         for text in policies:
             if _is_agent(text):
@@ -141,15 +153,18 @@ def compare_policies(
                 found = tune(
                     name,
                     tune_settings,
-                    _training_part(config),
+                    training_part(config),
                     seeds=training_seeds(tune_episodes),
                     num_envs=num_envs,
                     threads=threads,
                     progress=progress.task(f"tuning {name}"),
+                    log=log,
                 )
                 tunings.append(found)
                 parameters = dict(found.best.parameters)
             players[text] = baselines.make(name, scale, **parameters)
+            if parameters or text in {t.name for t in tunings}:
+                chosen[text] = name
         clash = sorted(set(players) & set(trained))
         if clash:
             raise ConfigError(f"an agent and a baseline are both called {clash[0]!r}; rename the agent")
@@ -160,19 +175,29 @@ def compare_policies(
             if actions == "both":
                 twin = f"{name} (drawn)"
                 trained[twin], deterministic[twin] = _drawing(agent), False
-        for name, policy in {**players, **trained}.items():
-            played = evaluate(
+
+        def play(
+            policy: Policy, where: EnvConfig, some: npt.NDArray[np.int64], likeliest: bool, name: str = "once more"
+        ) -> Episodes:
+            return evaluate(
                 policy,
-                _config_for(policy, config),
-                seeds,
-                deterministic=deterministic[name],
-                starts=starts,
+                _config_for(policy, where),
+                some,
+                deterministic=likeliest,
+                starts=None if starts is None else starts[: len(some)],
                 num_envs=num_envs,
                 threads=threads,
                 name=name,
                 progress=progress.task(name),
             )
-            runs.append(played)
+
+        everybody = {**players, **trained}
+        for name, policy in everybody.items():
+            runs.append(play(policy, config, seeds, deterministic[name], name))
+        idle = None
+        if all(len(run.orders) for run in runs):  # nobody who stayed out: the own impact needs one
+            idle = play(baselines.make("do-nothing", scale), config, seeds, True, "do-nothing")
+        evidence = gather(runs, everybody, list(trained), [t.name for t in tunings], config, play)
     record = {
         "config": to_dict(config),
         "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
@@ -181,7 +206,39 @@ def compare_policies(
         "versions": _versions(),
         **(meta or {}),
     }
-    return compare(runs, list(trained), bootstrap, record)
+    return compare(
+        runs,
+        list(trained),
+        bootstrap,
+        record,
+        session=session or _session(config),
+        counterfactual=idle,
+        trials=_trials(chosen, list(trained), tunings, config, log),
+        evidence=evidence,
+    )
+
+
+def _session(config: EnvConfig) -> Session | None:
+    """The session of a simulated market whose flow knows the time of day."""
+    found = config.market.order_flow.session if config.feed is None else None
+    return None if found is None else Session(seconds=found.length_s)
+
+
+def _trials(
+    chosen: Mapping[str, str], agents: Sequence[str], tunings: Sequence[Tuning], config: EnvConfig, log: TrialLog | None
+) -> dict[str, Trials]:
+    """What was tried before each policy was chosen: from the log, or without one in this call."""
+    market = market_key(config)
+    found: dict[str, Trials | None] = {}
+    for policy, baseline in chosen.items():
+        if log is not None:
+            found[policy] = log.trials("tune", market, baseline)
+            continue
+        mine = next((t for t in tunings if t.name == policy), None)
+        found[policy] = None if mine is None else trials_of([(range(mine.seeds), t.episodes) for t in mine.trials])
+    for agent in agents:
+        found[agent] = None if log is None else log.trials("train", market)
+    return {name: trials for name, trials in found.items() if trials is not None}
 
 
 def consecutive_starts(config: EnvConfig) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -224,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(CompareOptions, words, "train.compare")
-    chosen(options.metrics)  # a word that is none is an error now, not after minutes
+    chosen_metrics(options.metrics)  # a word that is none is an error now, not after minutes
     console = Console()
     out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
     if out.exists() and not out.is_dir():
@@ -243,6 +300,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         threads=options.threads,
         console=console,
         meta={"command": f"{program('train.compare')} {shlex.join(words)}".strip()},
+        log=TrialLog(options.trials),
+        session=None if options.session == Session() else options.session,
     )
     show_and_write(comparison, out, console, options.metrics)
 
@@ -271,15 +330,6 @@ def _agent_name(path: str, taken: Sequence[str]) -> str:
     plain = where.stem in ("agent", "best", "best_model", "final", "last", "model") and where.parent.name
     name = str(plain or where.stem)
     return path if name in taken or name in baselines.names() else name
-
-
-def _training_part(config: EnvConfig) -> EnvConfig:
-    """The environment to tune in: of a replay, the training part of the window."""
-    if config.feed is None:
-        return config
-    plain = to_dict(config)
-    plain["replay"]["split"] = "train"
-    return build(EnvConfig, plain)
 
 
 def _drawing(agent: Policy) -> Policy:

@@ -350,6 +350,7 @@ def compare_run(outcome: Outcome, console: Console | None = None, command: str =
     """
     import agents
     from train.compare import BASELINES, compare_policies, show_and_write
+    from train.trials import TrialLog
 
     options, run = outcome.options, outcome.run
     agent = agents.load(run.agent, name=name or options.name)
@@ -363,6 +364,7 @@ def compare_run(outcome: Outcome, console: Console | None = None, command: str =
         console=console,
         threads=options.env_threads,
         meta={"command": command, "run": str(run.path), "best": outcome.progress.best},
+        log=TrialLog(run.path.parent / "trials.jsonl"),
     )
     show_and_write(comparison, run.comparison, console, options.metrics)
     return comparison

@@ -21,16 +21,18 @@ from hft_gym.errors import ConfigError
 from hft_gym.evaluation import evaluate, training_seeds
 from hft_gym.evaluation.seeds import purpose
 from hft_gym.report import Bootstrap, Estimate, mean_interval
+from train.trials import TrialLog, market_key
 
 __all__ = ["Trial", "Tuning", "settings_of", "tune"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting and its mean net P&L an episode (ticks·lots), with interval."""
+    """One setting, its mean net P&L an episode (ticks·lots) with interval, and the net P&L of each episode."""
 
     parameters: Mapping[str, Any]
     net_pnl: Estimate
+    episodes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def tune(
     num_envs: int = 128,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    log: TrialLog | None = None,
 ) -> Tuning:
     """Find good parameters of a baseline on training seeds.
 
@@ -96,6 +99,7 @@ def tune(
         num_envs: episodes played side by side.
         threads: of the compiled step.
         progress: called with (settings tried, settings in all).
+        log: where every trial is written down as soon as it is played.
 
     Raises:
         ConfigError: a held-out seed, an empty grid, or a wrong parameter.
@@ -117,7 +121,10 @@ def tune(
         played = evaluate(
             strategy, config, chosen, num_envs=num_envs, threads=threads, log_capacity=0, name=name
         )
-        trials.append(Trial(parameters, mean_interval(played.net_pnl, Bootstrap(1000))))
+        net = played.net_pnl
+        if log is not None:
+            log.add("tune", name, market_key(config), parameters, chosen, net)
+        trials.append(Trial(parameters, mean_interval(net, Bootstrap(1000)), tuple(net.tolist())))
         if progress is not None:
             progress(i + 1, len(settings))
     return Tuning(name, tuple(trials), len(chosen))

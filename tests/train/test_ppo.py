@@ -21,6 +21,7 @@ from tests.data import synthetic
 from train.options import parse
 from train.ppo import Options, main, parts, train
 from train.run_folder import RunFolder
+from train.trials import TrialLog
 
 TINY = [
     "--minutes",
@@ -69,6 +70,11 @@ def test_a_run_leaves_everything_behind(finished):
     record = json.loads(run.config.read_text())
     options = build(Options, record["options"])
     assert options.steps == 1024 and options.env.episode_steps == 40
+    validations = TrialLog(run.path.parent / "trials.jsonl").rows()
+    assert validations and all(r["kind"] == "train" and r["policy"] == "whole" for r in validations)
+    document = json.loads((run.comparison / "comparison.json").read_text())
+    agent = next(p for p in document["policies"] if p["name"] == "whole")
+    assert agent["metrics"]["trials"]["value"] == len(validations)  # validations count in its deflated Sharpe ratio
     session = record["sessions"][0]
     assert "--name whole" in session["command"]
     assert {"hft_gym", "torch", "numpy", "stable-baselines3"} <= set(session["versions"])

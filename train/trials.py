@@ -1,0 +1,165 @@
+"""The run log's list of trials: everything that was tried before a result was chosen, so that it counts.
+
+One JSON object a line, only ever appended. A line is written in one piece under a lock and brought to the disk before
+the lock is given up: what a kill cuts off is one last line without its end, which readers leave out and the next
+writer begins a new line after. Several processes may write at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hft_gym.config import to_dict
+from hft_gym.envs.config import EnvConfig
+from hft_gym.errors import ConfigError
+from hft_gym.report import Trials
+from hft_gym.report.overfitting import sharpe_of
+
+__all__ = ["TrialLog", "market_key", "trials_of"]
+
+KINDS = ("tune", "train")
+"""``tune``: a setting of a scripted strategy; ``train``: an agent as it stood at a validation."""
+
+
+class TrialLog:
+    """The trials in one file; nothing is written, and no folder made, before the first `add`.
+
+    Args:
+        path: of the file, ``runs/trials.jsonl`` by default in the training scripts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(
+        self,
+        kind: str,
+        policy: str,
+        market: str,
+        parameters: Mapping[str, Any],
+        seeds: Sequence[int] | np.ndarray[Any, Any],
+        net_pnl: Sequence[float] | np.ndarray[Any, Any],
+    ) -> None:
+        """Append one trial.
+
+        Args:
+            kind: one of `KINDS`.
+            policy: the baseline's or the run's name.
+            market: `market_key` of the environment.
+            parameters: what was tried.
+            seeds: the episodes.
+            net_pnl: of each, ticks·lots.
+
+        Raises:
+            ConfigError: an unknown kind, or another number of seeds than of values.
+        """
+        if kind not in KINDS:
+            raise ConfigError(f"trial of kind {kind!r}; allowed are {', '.join(KINDS)}")
+        if len(seeds) != len(net_pnl):
+            raise ConfigError(f"a trial needs one P&L for each seed: got {len(seeds)} and {len(net_pnl)}")
+        values = [float(v) if math.isfinite(v) else None for v in net_pnl]
+        row = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "kind": kind,
+            "policy": policy,
+            "market": market,
+            "parameters": dict(parameters),
+            "seeds": [int(s) for s in seeds],
+            "net_pnl": values,
+        }
+        self._append((json.dumps(row, default=str) + "\n").encode())
+
+    def _append(self, line: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            with _locked(handle):
+                size = os.fstat(handle).st_size
+                if size and _last_byte(handle, size) != b"\n":
+                    line = b"\n" + line  # what a killed writer left stays a line of its own
+                while line:
+                    line = line[os.write(handle, line) :]
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All whole trials, in the order of writing; lines that a kill has cut are left out."""
+        found = []
+        if self.path.exists():
+            for line in self.path.read_bytes().splitlines():
+                try:
+                    row = json.loads(line)
+                except (json.JSONDecodeError, UnicodeDecodeError):
+                    continue
+                if isinstance(row, dict) and {"kind", "policy", "market", "seeds", "net_pnl"} <= set(row):
+                    found.append(row)
+        return found
+
+    def trials(self, kind: str, market: str, policy: str | None = None) -> Trials | None:
+        """The distinct trials of a policy (None: of all) in a market; None if there are none.
+
+        A setting tried again on the same seeds is one trial: the same figures come out.
+        """
+        distinct: dict[str, dict[str, Any]] = {}
+        for row in self.rows():
+            if row["kind"] == kind and row["market"] == market and policy in (None, row["policy"]):
+                same = json.dumps([row["policy"], row.get("parameters"), row["seeds"]], sort_keys=True)
+                distinct[same] = row
+        return trials_of([(row["seeds"], row["net_pnl"]) for row in distinct.values()])
+
+
+def trials_of(tried: Sequence[tuple[Sequence[int], Sequence[float | None]]]) -> Trials | None:
+    """`Trials` from (seeds, net P&L) of each; the matrix of P&L only where all have the same seeds. None of none."""
+    if not tried:
+        return None
+    rows = [np.array([np.nan if v is None else v for v in pnl], np.float64) for _, pnl in tried]
+    if all(list(seeds) == list(tried[0][0]) for seeds, _ in tried) and not np.isnan(rows).any():
+        return Trials.of(np.stack(rows))
+    return Trials(np.array([sharpe_of(row[~np.isnan(row)][None])[0] for row in rows]))
+
+
+def market_key(config: EnvConfig) -> str:
+    """Sixteen hex digits that name the market of an environment: flow, latencies, fees, clock, sizes and limits.
+
+    What only concerns the learner (reward, encoding of actions, levels seen) or the hours of a replay is left out:
+    trials on the training hours count for a result on the held-out ones.
+    """
+    plain = to_dict(config)
+    for name in ("reward", "action", "levels"):
+        plain.pop(name, None)
+    replay = plain.pop("replay", None) or {}
+    if plain.get("feed"):
+        plain["feed"] = Path(plain["feed"]).name
+        plain["replay"] = {k: replay.get(k) for k in ("symbol", "queue_model")}
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _last_byte(handle: int, size: int) -> bytes:
+    os.lseek(handle, size - 1, os.SEEK_SET)
+    return os.read(handle, 1)
+
+
+@contextlib.contextmanager
+def _locked(handle: int) -> Any:
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows: no such lock there; appends of one write still do not mix
+        yield
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)
