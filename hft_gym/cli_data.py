@@ -17,8 +17,8 @@ from rich.table import Table
 
 from hft_gym.data.window import clock_text
 from hft_gym.errors import ConfigError, DataError
+from hft_gym.terminal import make_console, parse_options
 
-_FORMATS = ("lobster", "itch", "dbn", "dbn-csv", "binance", "coinbase", "coinbase-full", "archive")
 FormatName = Literal["lobster", "itch", "dbn", "dbn-csv", "binance", "coinbase", "coinbase-full", "archive"]
 
 
@@ -102,14 +102,6 @@ class ReplayArgs(_Reading):
     """Also write what was measured as JSON."""
 
 
-def _parse(kind: Any) -> Any:
-    return tyro.cli(kind, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-
-
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int, int], None]]:
     """A progress bar on stderr: share of the bytes read, messages so far."""
@@ -129,7 +121,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int, int], None]]:
 
 def convert() -> int:
     """Entry of ``hft-gym data convert``."""
-    args: ConvertArgs = _parse(ConvertArgs)
+    args: ConvertArgs = parse_options(ConvertArgs)
     from hft_gym.data.convert import convert as run
 
     target = args.output or Path(args.file.name + ".parquet")
@@ -141,7 +133,7 @@ def convert() -> int:
     except KeyboardInterrupt:
         print(f"what is done lies in {target}.partial; the same command goes on from there", file=sys.stderr)
         raise
-    console = _console()
+    console = make_console(120)
     _report(console, found)
     again = f" ({found.resumed:,} of them by an earlier, interrupted run)" if found.resumed else ""
     console.print(f"written: {target}, {found.messages:,} messages{again}", markup=False)
@@ -151,12 +143,12 @@ def convert() -> int:
 
 def validate() -> int:
     """Entry of ``hft-gym data validate``; 1 if there is an issue."""
-    args: ValidateArgs = _parse(ValidateArgs)
+    args: ValidateArgs = parse_options(ValidateArgs)
     from hft_gym.data.convert import validate as run
 
     with _bar(f"checking {args.file.name}") as update:
         found = run(args.file, args.symbols, args.strict, args.format, args.tick_size, update)
-    console = _console()
+    console = make_console(120)
     _report(console, found)
     if not found.log.total:
         console.print(f"sound: {found.messages:,} messages, no issue", markup=False)
@@ -201,13 +193,13 @@ def _write_json(path: Path | None, found: Any) -> None:
 
 def inspect() -> int:
     """Entry of ``hft-gym data inspect``."""
-    args: InspectArgs = _parse(InspectArgs)
+    args: InspectArgs = parse_options(InspectArgs)
     from hft_gym.data.formats import detect
     from hft_gym.data.look import inspect_file, query
 
     if detect(args.file) != "archive":
         raise DataError(f"is no converted file; first: hft-gym data convert {args.file}", args.file)
-    console = _console()
+    console = make_console(120)
     if args.sql is not None:
         columns, rows = query(args.file, args.sql)
         table = Table(*columns, box=None, padding=(0, 2))
@@ -245,13 +237,13 @@ def _time(time: int, meta: Any) -> str:
 
 def replay() -> int:
     """Entry of ``hft-gym data replay``."""
-    args: ReplayArgs = _parse(ReplayArgs)
+    args: ReplayArgs = parse_options(ReplayArgs)
     from hft_gym.data.fidelity import measure
 
     if len(args.symbols) > 1:
         raise ConfigError(f"symbols are {', '.join(args.symbols)}; a replay is of one instrument")
     symbol = args.symbols[0] if args.symbols else None
-    console = _console()
+    console = make_console(120)
     with console.status(f"replaying {args.file.name} ..."):
         found = measure(args.file, args.tick_size, symbol, args.queue_model, args.against)
     table = Table("what", "measured", "asked", "", box=None, padding=(0, 2))

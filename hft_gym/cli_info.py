@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import platform
 import shutil
-import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -23,18 +22,14 @@ from hft_gym import cli
 from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError
 from hft_gym.extras import missing
+from hft_gym.terminal import parse_options
 
 _SHOWN = ("gymnasium", "numpy", "numba", "pandas", "torch", "stable-baselines3", "sb3-contrib", "plotly")
 
 
-def _parse(function: Any) -> Any:
-    """Run *function* on the process's arguments, with tyro's typed options."""
-    return tyro.cli(function, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
-
-
 def compile_kernels() -> None:
     """Entry of ``hft-gym compile``."""
-    _parse(_compile)
+    parse_options(_compile)
 
 
 def _compile(prune: bool = False) -> None:
@@ -86,7 +81,7 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
 
 def show_envs() -> None:
     """Entry of ``hft-gym envs``."""
-    _parse(_envs)
+    parse_options(_envs)
 
 
 def _envs(id: Annotated[str | None, tyro.conf.Positional] = None) -> None:
@@ -116,7 +111,7 @@ def _envs(id: Annotated[str | None, tyro.conf.Positional] = None) -> None:
 
 def show_presets() -> None:
     """Entry of ``hft-gym presets``."""
-    _parse(_presets)
+    parse_options(_presets)
 
 
 def _presets() -> None:
@@ -133,7 +128,7 @@ def _presets() -> None:
 
 def show_baselines() -> None:
     """Entry of ``hft-gym baselines``."""
-    _parse(_baselines)
+    parse_options(_baselines)
 
 
 def _baselines() -> None:
@@ -148,7 +143,7 @@ def _baselines() -> None:
 
 def show_versions() -> None:
     """Entry of ``hft-gym version``."""
-    _parse(_versions)
+    parse_options(_versions)
 
 
 def _versions() -> None:

@@ -1,6 +1,6 @@
 """The floors: who may import whom. Read from the sources, so that no import escapes, lazy ones included.
 
-_version, types, errors, extras, config, _compiler, _jit    F0
+_version, types, errors, extras, terminal, config, _compiler, _jit    F0
 book                                       F1
 flow, data                                 F2   never each other
 market                                     F3
@@ -25,6 +25,7 @@ FLOORS = {
     "hft_gym.types": 0,
     "hft_gym.errors": 0,
     "hft_gym.extras": 0,
+    "hft_gym.terminal": 0,
     "hft_gym.config": 0,
     "hft_gym._compiler": 0,
     "hft_gym._jit": 0,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-from rich.console import Console
-
 from hft_gym.bench import machine, report
 from hft_gym.bench.harness import GROUPS, Options, Row, measure
+from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError
+from hft_gym.terminal import make_console, parse_options
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     from hft_gym.bench import rows  # registers the groups
 
     del rows
-    args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    args: Args = parse_options(Args, argv)
+    console = make_console(140)
     if args.list:
         print(report.titles())
         return 0
@@ -71,7 +68,5 @@ def main(argv: list[str] | None = None) -> int:
 def _chosen(only: tuple[str, ...]) -> list[str]:
     for name in only:
         if name not in GROUPS:
-            close = difflib.get_close_matches(name, GROUPS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the groups are {', '.join(GROUPS)}"
-            raise ConfigError(f"no benchmark group {name!r}; {hint}")
+            raise ConfigError(f"no benchmark group {name!r}{did_you_mean(name, list(GROUPS))}")
     return [name for name in GROUPS if not only or name in only]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from hft_gym.calibration.models import MODELS, Calibration, calibrate
@@ -20,6 +18,7 @@ from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape, split
 from hft_gym.report.table import number
 from hft_gym.report.writers import write_atomically
+from hft_gym.terminal import command_line, make_console, parse_options
 
 __all__ = ["main"]
 
@@ -60,13 +59,13 @@ class Args:
 
 def main(argv: list[str] | None = None) -> int:
     """Calibrate, print the estimates and the residual check, write the market."""
-    args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
+    args: Args = parse_options(Args, argv)
     if args.model not in MODELS:
         raise ConfigError(f"unknown model {args.model!r}{did_you_mean(args.model, list(MODELS))}")
     if args.report is not None:
         optional("plotly")  # missed before the work, not after
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    command = shlex.join(["hft-gym", "calibrate", *(sys.argv[1:] if argv is None else argv)])
+    console = make_console(140)
+    command = command_line("calibrate", argv)
     with console.status("reading the data") as status:
         data = read_tape(args.data, args.tick_size, symbol=args.symbol)
         tape = data

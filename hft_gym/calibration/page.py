@@ -11,17 +11,11 @@ import numpy as np
 from hft_gym.calibration.hawkes import Residual
 from hft_gym.calibration.models import Calibration
 from hft_gym.extras import optional
+from hft_gym.report.document import DARK, document, figure_html
 from hft_gym.report.table import number
 
 __all__ = ["html"]
 
-_STYLE = """
-body { background: #0d1117; color: #e6edf3; font: 15px/1.5 system-ui, sans-serif; margin: 24px auto;
-max-width: 1240px; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 16px 0; }
-th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid #2b323b; }
-th:first-child, td:first-child { text-align: left; } .dim { color: #8b949e; }
-pre { background: #161b22; padding: 10px; overflow-x: auto; }
-"""
 _NUMBERED = re.compile(r"(?P<family>[a-z_]+)\[(?P<i>\d+)\](?: at (?P<n>\d+) AES)?")
 
 
@@ -32,25 +26,17 @@ def html(found: Calibration, command: str = "") -> str:
         MissingExtraError: plotly is not installed.
     """
     figures = [_residuals(found), *_estimates(found)]
-    bodies = "".join(
-        f.to_html(full_html=False, include_plotlyjs=i == 0, config={"displaylogo": False})
-        for i, f in enumerate(figures)
-    )
+    bodies = "".join(figure_html(f, i == 0) for i, f in enumerate(figures))
     rows = "".join(
         f"<tr><td>{escape(p.name)}</td><td>{number(p.value)}</td><td>{number(p.error)}</td><td>{escape(p.unit)}</td></tr>"
         for p in found.parameters
     )
-    made = f"<p class=dim>Made by</p><pre>{escape(command)}</pre>" if command else ""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>hft_gym calibration</title>'
-        f"<style>{_STYLE}</style></head><body><h1>Calibration: {escape(found.model)}</h1>{bodies}"
-        f"<table><tr><th>parameter</th><th>estimate</th><th>standard error</th><th>unit</th></tr>{rows}</table>{made}"
-        "</body></html>\n"
-    )
+    table = f"<table><tr><th>parameter</th><th>estimate</th><th>standard error</th><th>unit</th></tr>{rows}</table>"
+    return document("calibration", f"Calibration: {found.model}", bodies + table, command)
 
 
 def _layout(figure: Any, title: str, x: str, y: str) -> Any:
-    figure.update_layout(title=title, template="plotly_dark", paper_bgcolor="#0d1117", plot_bgcolor="#0d1117")
+    figure.update_layout(title=title, **DARK)
     figure.update_xaxes(title=x)
     figure.update_yaxes(title=y)
     return figure

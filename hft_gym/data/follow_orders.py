@@ -71,6 +71,17 @@ def executed(f: Follow, slot: int) -> None:
 
 
 @kernel
+def displace(f: Follow, o: Output, r: Any, row: int, slot: int, order_id: int) -> None:
+    """Take out the order in *slot*, whose id a new order bears: an issue, and a DELETE that is passed on."""
+    note_issue(f, o, c.ISSUE_DUPLICATE, row, order_id, 0)
+    side = ladder.side_of(Book(f.head, f.node, f.order, f.words), slot)
+    quantity = f.extra[U(slot)]["exact"]
+    price = I64(f.order[U(slot - f.head["first"])]["price"]) * f.counters[c.TICK]
+    take(f, o, slot, quantity, OP_REDUCE)
+    deletion(f, o, r, row, order_id, side, price, quantity)
+
+
+@kernel
 def order_message(f: Follow, o: Output, r: Any, row: int) -> bool:
     """A message about orders; False if it is dropped. *r* may be repaired."""
     kind = I64(r["kind"])
@@ -79,12 +90,7 @@ def order_message(f: Follow, o: Output, r: Any, row: int) -> bool:
     slot = find(f, order_id)
     if kind == _ADD:
         if slot != 0:
-            note_issue(f, o, c.ISSUE_DUPLICATE, row, order_id, 0)
-            side = ladder.side_of(Book(f.head, f.node, f.order, f.words), slot)
-            quantity = f.extra[U(slot)]["exact"]
-            price = I64(f.order[U(slot - f.head["first"])]["price"]) * tick
-            take(f, o, slot, quantity, OP_REDUCE)
-            deletion(f, o, r, row, order_id, side, price, quantity)
+            displace(f, o, r, row, slot, order_id)
         enter(f, I64(r["side"]), r["price"] // tick, r["quantity"], order_id)
         return True
     if slot == 0:
@@ -140,12 +146,7 @@ def order_message(f: Follow, o: Output, r: Any, row: int) -> bool:
         new_id = r["reference"]
         other = find(f, new_id)
         if other != 0 and new_id != order_id:
-            note_issue(f, o, c.ISSUE_DUPLICATE, row, new_id, 0)
-            other_side = ladder.side_of(Book(f.head, f.node, f.order, f.words), other)
-            quantity = f.extra[U(other)]["exact"]
-            other_price = I64(f.order[U(other - f.head["first"])]["price"]) * tick
-            take(f, o, other, quantity, OP_REDUCE)
-            deletion(f, o, r, row, new_id, other_side, other_price, quantity)
+            displace(f, o, r, row, other, new_id)
         leave(f, o, slot, left)
         enter(f, side, r["price"] // tick, r["quantity"], new_id)
         return True

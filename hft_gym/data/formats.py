@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hft_gym.config import did_you_mean
 from hft_gym.data.archive import ArchiveSource
 from hft_gym.data.captures import BinanceSource
 from hft_gym.data.coinbase import CoinbaseFullSource, CoinbaseSource
@@ -82,7 +82,5 @@ def open_source(path: Path, log: IssueLog, symbols: Sequence[str] = (), format: 
     """
     name = format or detect(path)
     if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"allowed are {', '.join(FORMATS)}"
-        raise ConfigError(f"format is {name!r}; {hint}")
+        raise ConfigError(f"format is {name!r}{did_you_mean(name, list(FORMATS))}")
     return FORMATS[name][0](path, log, symbols)

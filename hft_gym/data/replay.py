@@ -8,6 +8,7 @@ replay can and cannot tell.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -19,41 +20,10 @@ from numpy.typing import NDArray
 
 from hft_gym.data import historic_state as names
 from hft_gym.data.lobster import LOBSTER_DTYPE, LobsterDay, LobsterKind, companion_path, read_lobster
-from hft_gym.data.ops import (
-    CHECKPOINT_DTYPE,
-    OP_ADD,
-    OP_ADOPT,
-    OP_CROSS,
-    OP_DELETE,
-    OP_EXECUTE,
-    OP_FORGET,
-    OP_HALT,
-    OP_HIDDEN,
-    OP_REDUCE,
-    REPLAY_DTYPE,
-    ReplayOp,
-)
 from hft_gym.data.window import ReplayWindow, clock_text, parse_clock
 from hft_gym.errors import ConfigError, DataError
 
-__all__ = [
-    "CHECKPOINT_DTYPE",
-    "OP_ADD",
-    "OP_ADOPT",
-    "OP_CROSS",
-    "OP_DELETE",
-    "OP_EXECUTE",
-    "OP_FORGET",
-    "OP_HALT",
-    "OP_HIDDEN",
-    "OP_REDUCE",
-    "REPLAY_DTYPE",
-    "KernelArrays",
-    "ReplayFeed",
-    "ReplayOp",
-    "ReplayStats",
-    "warm_up",
-]
+__all__ = ["KernelArrays", "ReplayFeed", "ReplayStats", "warm_up"]
 
 CHECKPOINT_ROWS = 2_000
 """Rows between two checkpoints, unless asked otherwise."""
@@ -188,14 +158,7 @@ class ReplayFeed:
         except (DataError, OSError):
             stamps = ()  # the reader says it better
         key = (stamps, tick_size, checkpoint_rows)
-        with _cache_lock:
-            feed = _cache.get(key)
-            if feed is None:
-                feed = cls.from_day(read_lobster(message_path, tick_size), checkpoint_rows)
-                if len(_cache) >= _CACHE_SIZE:
-                    del _cache[next(iter(_cache))]
-                _cache[key] = feed
-        return feed
+        return _remembered(key, lambda: cls.from_day(read_lobster(message_path, tick_size), checkpoint_rows))
 
     @classmethod
     def from_file(
@@ -234,14 +197,9 @@ class ReplayFeed:
         resolved = Path(path).resolve()
         stamp = (resolved.stat().st_mtime_ns, resolved.stat().st_size) if resolved.is_file() else ()
         key = (str(resolved), stamp, tick_size, symbol, queue_model, lot_size, checkpoint_rows)
-        with _cache_lock:
-            feed = _cache.get(key)
-            if feed is None:
-                feed = build_feed(resolved, tick_size, symbol, queue_model, lot_size, checkpoint_rows)
-                if len(_cache) >= _CACHE_SIZE:
-                    del _cache[next(iter(_cache))]
-                _cache[key] = feed
-        return feed
+        return _remembered(
+            key, lambda: build_feed(resolved, tick_size, symbol, queue_model, lot_size, checkpoint_rows)
+        )
 
     @classmethod
     def from_day(cls, day: LobsterDay, checkpoint_rows: int = CHECKPOINT_ROWS) -> ReplayFeed:
@@ -351,6 +309,18 @@ def warm_up() -> None:
 _CACHE_SIZE = 8
 _cache: dict[tuple[Any, ...], ReplayFeed] = {}
 _cache_lock = Lock()
+
+
+def _remembered(key: tuple[Any, ...], make: Callable[[], ReplayFeed]) -> ReplayFeed:
+    """The feed made for *key*, now or earlier; the oldest of many is forgotten."""
+    with _cache_lock:
+        feed = _cache.get(key)
+        if feed is None:
+            feed = make()
+            if len(_cache) >= _CACHE_SIZE:
+                del _cache[next(iter(_cache))]
+            _cache[key] = feed
+    return feed
 
 
 def _simulate(day: LobsterDay, every: int) -> tuple[names.Historic, names.Output, ReplayStats]:

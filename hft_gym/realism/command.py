@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from dataclasses import asdict, dataclass
 from importlib import util
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from hft_gym.config import build, to_dict
@@ -22,6 +19,7 @@ from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape
 from hft_gym.report.table import number
 from hft_gym.report.writers import json_text, write_atomically
+from hft_gym.terminal import command_line, make_console, parse_options
 
 __all__ = ["main"]
 
@@ -65,10 +63,10 @@ class Args:
 
 def main(argv: list[str] | None = None) -> int:
     """Make the scorecard; the exit status is 1 if --checks finds one missed."""
-    args = tyro.cli(Args, args=argv, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    args: Args = parse_options(Args, argv)
+    console = make_console(160)
     market = build(MarketConfig, args.market)
-    command = shlex.join(["hft-gym", "realism", *(sys.argv[1:] if argv is None else argv)])
+    command = command_line("realism", argv)
     if args.checks:
         return _checks(args, market, console, command)
     if args.against is None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from hft_gym.realism.facts import FACTS
-from hft_gym.realism.scorecard import COLUMNS, CST, MARKET, OTHER, Scorecard
-from hft_gym.report.table import number
+from hft_gym.realism.scorecard import COLUMNS, SCORE_COLUMNS, Scorecard
 
 __all__ = ["markdown"]
 
@@ -24,33 +22,17 @@ def markdown(card: Scorecard, name: str) -> str:
         ratio = card.ratios()[metric]
         words = ["reached" if ratio[k] <= most else "missed" for k, most in (("over_cst", 0.5), ("over_real", 2.0))]
         lines.append(f"- {title} against CST: {words[0]}; against the other part: {words[1]}.")
-    columns = (OTHER, MARKET, CST)
     lines += ["", "## Scores (0: alike; mean with 99 % interval)", ""]
-    lines.append("| score | " + " | ".join(f"{m} {c}" for m in ("L1", "W1") for c in columns) + " |")
-    lines.append("|---|" + "---|" * 6)
-    for score in card.scores[MARKET].scores:
-        row = [card.scores[c].scores[score] for c in columns]
-        cells = [*(number(s.l1) for s in row), *(number(s.wasserstein) for s in row)]
-        lines.append(f"| {score.replace('|', 'given')} | " + " | ".join(cells) + " |")
-    for statistic in ("mean", "median", "iqm"):
-        cells = []
-        for metric in ("l1", "wasserstein"):
-            for c in columns:
-                value, low, high = card.scores[c].summary[metric][statistic]
-                cells.append(f"**{number(value)}** [{number(low)}, {number(high)}]")
-        lines.append(f"| **{statistic}** | " + " | ".join(cells) + " |")
-    cells = [number(card.scores[c].impact) for c in columns]
-    lines.append("| impact score [ticks] | " + " | ".join(cells) + " | | | |")
-    lines += [
-        "",
-        "## Facts",
-        "",
-        "| fact | figure | unit | " + " | ".join(COLUMNS) + " |",
-        "|---|---|---|" + "---|" * 4,
-    ]
-    for key, fact in FACTS.items():
-        for i, (figure, unit) in enumerate(fact.values.items()):
-            cells = [number(card.facts[c][key].values[figure]) for c in COLUMNS]
-            title = fact.title if i == 0 else ""
-            lines.append(f"| {title} | {figure} | {unit} | " + " | ".join(cells) + " |")
+    lines += [_row("score", *SCORE_COLUMNS), "|---|" + "---|" * len(SCORE_COLUMNS)]
+    lines += [_row(score.replace("|", "given"), *cells) for score, cells in card.score_rows()]
+    for statistic, intervals in card.summary_rows():
+        lines.append(_row(f"**{statistic}**", *(f"**{value}** {interval}" for value, interval in intervals)))
+    lines.append("| impact score [ticks] | " + " | ".join(card.impact_scores()) + " | | | |")
+    lines += ["", "## Facts", "", _row("fact", "figure", "unit", *COLUMNS), "|---|---|---|" + "---|" * len(COLUMNS)]
+    for fact, figure, unit, cells in card.fact_rows():
+        lines.append(_row(fact.title if figure == next(iter(fact.values)) else "", figure, unit, *cells))
     return "\n".join(lines) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -6,7 +6,7 @@ data of another hour, which no model need be nearer than.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.tape import Tape
 from hft_gym.realism.cst import CstFit, fit_cst
-from hft_gym.realism.facts import FACTS, Measured, measure
+from hft_gym.realism.facts import FACTS, Fact, Measured, measure
 from hft_gym.realism.impact import Impact, metaorder_impact
 from hft_gym.realism.lob_bench import LobBench, lob_bench
 from hft_gym.realism.tapes import in_shares, simulate_tape, split
@@ -29,6 +29,8 @@ __all__ = ["Scorecard", "scorecard"]
 
 REAL, OTHER, MARKET, CST = "real", "real, another hour", "market", "CST"
 COLUMNS = (REAL, OTHER, MARKET, CST)
+SCORED = (OTHER, MARKET, CST)
+SCORE_COLUMNS = tuple(f"{metric} {column}" for metric in ("L1", "W1") for column in SCORED)
 HOUR = 3_600.0
 
 
@@ -61,6 +63,28 @@ class Scorecard:
             found[metric] = {"over_cst": mean[MARKET] / mean[CST], "over_real": mean[MARKET] / mean[OTHER]}
         return found
 
+    def fact_rows(self) -> Iterator[tuple[Fact, str, str, list[str]]]:
+        """Every figure of every fact: the fact, the figure, its unit, and its values by :data:`COLUMNS`."""
+        for name, fact in FACTS.items():
+            for figure, unit in fact.values.items():
+                yield fact, figure, unit, [number(self.facts[column][name].values[figure]) for column in COLUMNS]
+
+    def score_rows(self) -> Iterator[tuple[str, list[str]]]:
+        """Every score: its name, and its values by :data:`SCORE_COLUMNS`."""
+        for name in self.scores[MARKET].scores:
+            row = [self.scores[column].scores[name] for column in SCORED]
+            yield name, [number(s.l1) for s in row] + [number(s.wasserstein) for s in row]
+
+    def summary_rows(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Mean, median and interquartile mean of the scores: value and interval by :data:`SCORE_COLUMNS`."""
+        for statistic in ("mean", "median", "iqm"):
+            found = [self.scores[c].summary[m][statistic] for m in ("l1", "wasserstein") for c in SCORED]
+            yield statistic, [(number(v), f"[{number(low)}, {number(high)}]") for v, low, high in found]
+
+    def impact_scores(self) -> list[str]:
+        """The impact score [ticks] by :data:`SCORED`."""
+        return [number(self.scores[column].impact) for column in SCORED]
+
     def facts_table(self) -> Table:
         """Every figure of every fact, a column each for the real data, the yardsticks and the market."""
         from rich.table import Table
@@ -71,12 +95,13 @@ class Scorecard:
         table.add_column("unit", style="dim")
         for column in COLUMNS:
             table.add_column(column, justify="right", style="bold" if column == MARKET else "")
-        for name, fact in FACTS.items():
-            for i, (figure, unit) in enumerate(fact.values.items()):
-                cells = (number(self.facts[column][name].values[figure]) for column in COLUMNS)
-                last = i == len(fact.values) - 1
-                table.add_row(fact.title if i == 0 else "", figure, unit, *cells, end_section=last)
+        for fact, figure, unit, cells in self.fact_rows():
+            first = figure == next(iter(fact.values))
+            if first:
+                table.add_section()
+            table.add_row(fact.title if first else "", figure, unit, *cells)
         if self.impact:
+            table.add_section()
             laws = [self.impact[column] for column in (MARKET, CST)]
             for i, (figure, values) in enumerate(
                 (
@@ -93,25 +118,16 @@ class Scorecard:
         """LOB-Bench's scores, L1 and Wasserstein-1 of each column against the real data."""
         from rich.table import Table
 
-        columns = (OTHER, MARKET, CST)
         table = Table(title="LOB-Bench scores against the real data (99 % intervals)", title_justify="left")
         table.add_column("score", no_wrap=True)
-        for metric in ("L1", "W1"):
-            for column in columns:
-                table.add_column(f"{metric} {column}", justify="right", style="bold" if column == MARKET else "")
-        for name in self.scores[MARKET].scores:
-            row = [self.scores[c].scores[name] for c in columns]
-            table.add_row(name, *(number(s.l1) for s in row), *(number(s.wasserstein) for s in row))
+        for column in SCORE_COLUMNS:
+            table.add_column(column, justify="right", style="bold" if column.endswith(MARKET) else "")
+        for name, cells in self.score_rows():
+            table.add_row(name, *cells)
         table.add_section()
-        for statistic in ("mean", "median", "iqm"):
-            cells = []
-            for metric in ("l1", "wasserstein"):
-                for column in columns:
-                    value, low, high = self.scores[column].summary[metric][statistic]
-                    cells.append(f"{number(value)}\n[dim]\\[{number(low)}, {number(high)}][/dim]")
-            table.add_row(statistic, *cells, style="bold")
-        cells = [number(self.scores[c].impact) for c in columns]
-        table.add_row("impact score [ticks]", *cells, "", "", "")
+        for statistic, intervals in self.summary_rows():
+            table.add_row(statistic, *(f"{v}\n[dim]\\{interval}[/dim]" for v, interval in intervals), style="bold")
+        table.add_row("impact score [ticks]", *self.impact_scores(), "", "", "")
         return table
 
     def verdicts(self) -> list[str]:

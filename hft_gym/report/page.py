@@ -7,19 +7,13 @@ from html import escape
 from hft_gym.extras import optional
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import Curves
+from hft_gym.report.document import document, figure_html
 from hft_gym.report.metrics import METRICS
 from hft_gym.report.table import number
 
 __all__ = ["html"]
 
-_STYLE = """
-body { background: #0d1117; color: #e6edf3; font: 15px/1.5 system-ui, sans-serif; margin: 24px auto;
-max-width: 1240px; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 16px 0; }
-th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid #2b323b; }
-th:first-child, td:first-child { text-align: left; }
-.dim { color: #8b949e; } .best { color: #3fb950; font-weight: 600; } pre { background: #161b22; padding:
-10px; overflow-x: auto; }
-"""
+_STYLE = ".best { color: #3fb950; font-weight: 600; }"
 
 
 def html(comparison: Comparison, curves: Curves) -> str:
@@ -28,17 +22,10 @@ def html(comparison: Comparison, curves: Curves) -> str:
     Raises:
         MissingExtraError: plotly is not installed.
     """
-    figure = _figure(curves)
-    body = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
     verdicts = "".join(f"<p>{escape(v)}</p>" for v in comparison.verdicts())
     flags = "".join(f"<p>Note: {escape(r.name)}: {escape(f.text)}</p>" for r in comparison.rows for f in r.flags)
-    command = str(comparison.meta.get("command", ""))
-    made = f"<p class=dim>Made by</p><pre>{escape(command)}</pre>" if command else ""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>hft_gym comparison</title>'
-        f"<style>{_STYLE}</style></head><body><h1>Comparison</h1>{verdicts}{flags}{body}"
-        f"{_table(comparison)}{made}</body></html>\n"
-    )
+    body = f"{verdicts}{flags}{figure_html(_figure(curves), True)}{_table(comparison)}"
+    return document("comparison", "Comparison", body, str(comparison.meta.get("command", "")), _STYLE)
 
 
 def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no types
