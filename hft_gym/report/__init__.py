@@ -24,6 +24,7 @@ from hft_gym.report.metrics import GROUPS, METRICS, Metric, evaluate_metrics, lo
 from hft_gym.report.overfitting import Trials, overfitting_probability
 from hft_gym.report.panel import Panel, Session
 from hft_gym.report.performance import PerformanceMetrics
+from hft_gym.report.seeds import Learner, across_seeds
 from hft_gym.report.sharpe import (
     deflated_sharpe,
     expected_maximum,
@@ -60,7 +61,9 @@ __all__ = [
     # statistics
     "Bootstrap",
     "Estimate",
+    "Learner",
     "Trials",
+    "across_seeds",
     "deflated_sharpe",
     "effective_sample_size",
     "expected_maximum",

@@ -38,7 +38,7 @@ GROUPS = {
 """Group -> what a report calls it, in the order in which it shows them."""
 
 MODULES = (
-    "returns", "risk", "drawdown", "activity", "quotes", "execution", "markouts", "shortfall", "inventory",
+    "returns", "risk", "drawdown", "activity", "execution", "quotes", "markouts", "shortfall", "inventory",
     "attribution", "regimes", "significance",
 )
 """Modules of this package that define metrics."""
@@ -168,13 +168,16 @@ def metric(
 
 
 def load() -> None:
-    """Import the modules that define the metrics, and bring the registry into the order of the groups."""
-    for module in MODULES:
-        import_module(f"hft_gym.report.{module}")
-    order = list(GROUPS)
-    sorted_ = sorted(METRICS.items(), key=lambda item: order.index(item[1].group))
+    """Import the modules that define the metrics, and bring the registry into their order, group by group."""
+    homes = [import_module(f"hft_gym.report.{module}").__name__ for module in MODULES]
+    groups = list(GROUPS)
+
+    def place(item: tuple[str, Metric]) -> tuple[int, int]:
+        return groups.index(item[1].group), homes.index(item[1].function.__module__)
+
+    in_order = sorted(METRICS.items(), key=place)
     METRICS.clear()
-    METRICS.update(sorted_)
+    METRICS.update(in_order)
 
 
 def get(name: str) -> Metric:

@@ -54,12 +54,12 @@ class Survival:
         self.after = np.exp(total[1:] - total[self.first][self.episode]) * (factor > 0)
 
     def at(self, seconds: float) -> Floats:
-        """(E,) share without the event until then; NaN without a resting order."""
+        """(E,) share without the event until then; NaN where nobody was at risk so long: that would be a guess."""
         early = np.bincount(self.episode, self.seconds <= seconds, len(self.size)).astype(np.int64)
         out = np.ones(len(self.size))
         some = early > 0
         out[some] = self.after[(self.first + early)[some] - 1]
-        return np.where(self.size > 0, out, np.nan)
+        return np.where(((self.size > early) | (out == 0)) & (self.size > 0), out, np.nan)
 
     def median(self) -> Floats:
         """(E,) seconds until half have had the event; NaN where fewer ever did."""
@@ -87,10 +87,14 @@ HALF_ENDED = Need("fewer than half of the resting orders end", lambda p: ~np.isn
 
 
 def _probability(horizon: float) -> None:
+    at_risk = Need(
+        f"no order rested longer than {horizon:g} s", lambda p: ~np.isnan(p.once(to_fill).at(horizon))
+    )
+
     @metric(
         f"filled within {horizon:g} s", "execution", "probability",
         f"1 - Ŝ({horizon:g} s), Kaplan–Meier, cancels censored", "Lo, MacKinlay & Zhang 2002; Kaplan & Meier 1958",
-        number=42, needs=(ORDERS, RESTED), name=f"fill_probability_{horizon:g}s",
+        number=42, needs=(ORDERS, RESTED, at_risk), name=f"fill_probability_{horizon:g}s",
     )  # fmt: skip
     def fill_probability(panel: Panel) -> Floats:
         """Probability that a resting order fills within the horizon if it is not cancelled."""

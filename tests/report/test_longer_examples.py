@@ -203,9 +203,12 @@ def test_survival_treats_cancels_as_censored():
     assert value("fill_probability_1s", censored) == pytest.approx(1 - 5 / 6 * 2 / 3)
     assert value("time_to_fill", censored) == 3.0  # (5/6)(2/3)(1/2) < 1/2
     # Fills come before cancels of the same age.
-    assert value("fill_probability_1s", fills_at(0.5, cancelled=(0.5,))) == 0.5
+    assert value("fill_probability_1s", fills_at(0.5, cancelled=(0.5, 2))) == pytest.approx(1 / 3)
     never = fills_at(cancelled=(0.5, 2))
-    assert value("fill_probability_10s", never) == 0.0
+    assert value("fill_probability_1s", never) == 0.0
+    # Quotes that never rest 10 s say nothing of 10 s, unless all have filled by then.
+    assert METRICS["fill_probability_10s"].reasons(Panel(never)) == ["no order rested longer than 10 s"]
+    assert value("fill_probability_10s", fills_at(0.5, 2)) == 1.0
     assert METRICS["time_to_fill"].reasons(Panel(never)) == ["fewer than half of the resting orders fill"]
 
 

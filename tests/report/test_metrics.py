@@ -79,7 +79,7 @@ EXPECTED = {
     "fill_rate": (3 / 7, NAN, 1.0),
     "maker_share": (1.0, NAN, 0.0),
     "fill_probability_1s": (0.5, NAN, NAN),  # fills at 0.3 (of 4 at risk) and 0.8 (of 3)
-    "fill_probability_10s": (0.5, NAN, NAN),
+    "fill_probability_10s": NONE,  # no quote rested so long
     "time_to_fill": (0.8, NAN, NAN),
     "queue_ahead_entry": (15 / 4, NAN, NAN),
     "queue_ahead_fill": (0.5, NAN, NAN),
