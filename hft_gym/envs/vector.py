@@ -157,6 +157,12 @@ class HFTMarketVectorEnv(BatchEnv):
         return self._core.reference_price
 
     @property
+    def symbol(self) -> str:
+        """Name of the instrument: of a replay the recorded one, else ``"HFT"``."""
+        feed = self._core.feed
+        return (feed.symbol if feed is not None else "") or "HFT"
+
+    @property
     def reference_spread(self) -> float:
         """Usual spread in ticks: what strategies scale their distances to. See `EnvCore`."""
         return self._core.reference_spread

@@ -271,6 +271,7 @@ def _join(played: list[_Round], seeds: Array, env: Any, name: str, deterministic
         spread=None if spread is None else np.where(spread > 0, spread, np.nan),
         imbalance=paths.get("imbalance"),
         market_volume=paths.get("market_volume"),
+        symbol=getattr(env, "symbol", "HFT"),
         tick_size=env.config.market.tick_size,
         capital=env.config.capital,
         config=to_dict(env.config),

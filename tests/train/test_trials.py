@@ -222,6 +222,7 @@ def test_a_gain_on_a_replay_is_tried_with_the_least_favourable_queues():
         return evaluate(policy, where, seeds, deterministic=deterministic)
 
     run = evaluate(Hesitant(), config, [10**9, 10**9 + 1], deterministic=False)
+    assert run.symbol == "AMZN"
     gains = replace(run, equity=np.abs(run.equity) + 1.0)
     again = _pessimistic(gains, Hesitant(), config, play)
     assert calls == ["back"]
