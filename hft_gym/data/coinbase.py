@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hft_gym.data.captures import LineSource, fixed
+from hft_gym.data.captures import UNREADABLE, LineProtocol, LineSource, fixed
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import NO_SIDE, FeedFlag, FeedKind
 
-__all__ = ["CoinbaseFullSource", "CoinbaseSource"]
+__all__ = ["CoinbaseFullSource", "CoinbaseProtocol", "CoinbaseSource"]
 
 _LAST, _SNAPSHOT = int(FeedFlag.LAST), int(FeedFlag.SNAPSHOT)
 
@@ -23,27 +23,35 @@ def iso_ns(text: str) -> int:
     return seconds * 10**9 + int(fraction.ljust(9, "0")[:9] or "0")
 
 
-class CoinbaseSource(LineSource):
-    """Advanced Trade captures of cryptofeed: ``{"t": "recv", "conn", "ts", "data"}`` a line; channels l2_data,
-    market_trades (whose side is the maker's) and ticker. The connection's ``sequence_num`` must not have gaps.
+class CoinbaseProtocol(LineProtocol):
+    """Advanced Trade: the channels l2_data, market_trades (whose side is the maker's) and ticker, captured by
+    cryptofeed as ``{"t": "recv", "conn", "ts", "data"}`` a line.
+
+    A connection's ``sequence_num`` must not have gaps. It does not tell whose update is missing, so that of a live
+    connection a gap makes every book stale.
     """
 
-    format = "coinbase"
     source = "coinbase"
 
-    def __init__(self, path: Path, log: IssueLog, symbols: Sequence[str] = ()) -> None:
-        super().__init__(path, log, symbols)
+    def __init__(self, log: IssueLog, path: Path | str, symbols: Sequence[str] = (), resync: bool = False) -> None:
+        super().__init__(log, path, symbols, resync)
         self._sequence: dict[str, int] = {}
+        self._synced: set[str] = set()
+        """Products whose book is in step (live connections only)."""
 
-    def _line(self, line: bytes) -> None:
+    def line(self, line: bytes) -> None:
+        """See `LineProtocol.line`."""
         import orjson  # the extra "data"
 
         outer = orjson.loads(line)
         if outer["t"] != "recv":
             return  # what the recorder said of itself: header, http, connect, send
         time = round(outer["ts"] * 10**6) * 1000
-        message = orjson.loads(outer["data"])
-        number, connection = int(message["sequence_num"]), str(outer["conn"])
+        self.message(orjson.loads(outer["data"]), time, str(outer["conn"]))
+
+    def message(self, message: dict[str, Any], time: int, connection: str) -> None:
+        """Read one message of a connection, received at *time* [ns since 1970]."""
+        number = int(message["sequence_num"])
         before = self._sequence.get(connection, number - 1)
         if number != before + 1:
             kind = "repeat" if number <= before else "gap"
@@ -51,7 +59,17 @@ class CoinbaseSource(LineSource):
             self.log.add(kind, self.path, self.row, number, text)
             if number <= before:
                 return
+            if self.resync:
+                self.lose_all()
         self._sequence[connection] = number
+        try:
+            self._events(message, time, number)
+        except UNREADABLE:
+            if self.resync:  # its number is noted: nothing else will tell that an update is missing
+                self.lose_all()
+            raise
+
+    def _events(self, message: dict[str, Any], time: int, number: int) -> None:
         channel = message["channel"]
         if channel not in ("l2_data", "market_trades", "ticker"):
             return  # subscriptions, candles, heartbeats: nothing of the book or of trades
@@ -61,35 +79,55 @@ class CoinbaseSource(LineSource):
                 self._l2(event, time, stamp, number)
             elif channel == "market_trades" and event["type"] == "update":
                 for trade in reversed(event["trades"]):  # the newest comes first
-                    instrument = self._instrument(trade["product_id"])
+                    instrument = self.instrument(trade["product_id"])
                     if instrument >= 0:
-                        self._put(
+                        self.put(
                             FeedKind.TRADE, time, iso_ns(trade["time"]), _maker(trade["side"]), fixed(trade["price"]),
                             fixed(trade["size"]), 0, instrument, 0, reference=int(trade["trade_id"]),
                         )  # fmt: skip
             elif channel == "ticker":
                 for ticker in event["tickers"]:
-                    instrument = self._instrument(ticker["product_id"])
+                    instrument = self.instrument(ticker["product_id"])
                     for side, name in ((0, "bid"), (1, "ask")) if instrument >= 0 else ():
                         quote = fixed(ticker[f"best_{name}"]), fixed(ticker[f"best_{name}_quantity"])
-                        self._put(FeedKind.QUOTE, time, stamp, side, *quote, number, instrument, 0)
+                        self.put(FeedKind.QUOTE, time, stamp, side, *quote, number, instrument, 0)
+
+    def lose_all(self) -> None:
+        """No book can be trusted any more: ignore updates until new snapshots."""
+        self.stale |= self._synced
+        self._synced.clear()
 
     def _l2(self, event: dict[str, Any], time: int, stamp: int, number: int) -> None:
-        instrument = self._instrument(event["product_id"])
+        instrument = self.instrument(event["product_id"])
         if instrument < 0:
+            return
+        product = str(event["product_id"])
+        if self.resync and event["type"] != "snapshot" and product not in self._synced:
+            self.stale.add(product)
             return
         levels = [(_L2_SIDE[u["side"]], fixed(u["price_level"]), fixed(u["new_quantity"])) for u in event["updates"]]
         flags = 0
         if event["type"] == "snapshot":
             flags = _SNAPSHOT
-            self._put(FeedKind.CLEAR, time, stamp, NO_SIDE, 0, 0, number, instrument, flags)
-        self._levels(levels, time, stamp, number, instrument, flags)
+            self._synced.add(product)
+            self.stale.discard(product)
+            self.put(FeedKind.CLEAR, time, stamp, NO_SIDE, 0, 0, number, instrument, flags)
+        self.put_levels(levels, time, stamp, number, instrument, flags)
 
-    def _books(self) -> Any:
+    def memory(self) -> Any:
+        """See `LineProtocol.memory`."""
         return self._sequence
 
-    def _set_books(self, books: Any) -> None:
-        self._sequence = books
+    def remember(self, memory: Any) -> None:
+        """See `LineProtocol.remember`."""
+        self._sequence = memory
+
+
+class CoinbaseSource(LineSource):
+    """A capture of `CoinbaseProtocol`."""
+
+    format = "coinbase"
+    protocol_type = CoinbaseProtocol
 
 
 _L2_SIDE = {"bid": 0, "offer": 1, "ask": 1}
@@ -99,21 +137,21 @@ def _maker(side: str) -> int:
     return {"BUY": 0, "SELL": 1, "buy": 0, "sell": 1}[side]
 
 
-class CoinbaseFullSource(LineSource):
+class CoinbaseFullProtocol(LineProtocol):
     """The full channel of Coinbase Exchange (once GDAX), one JSON message a line: received, open, match, change, done.
 
     Order ids are UUIDs; ``order_id`` is their last 63 bits. Sequence numbers of a product must not have gaps.
     """
 
-    format = "coinbase-full"
     source = "coinbase"
     depth = "L3"
 
-    def __init__(self, path: Path, log: IssueLog, symbols: Sequence[str] = ()) -> None:
-        super().__init__(path, log, symbols)
+    def __init__(self, log: IssueLog, path: Path | str, symbols: Sequence[str] = (), resync: bool = False) -> None:
+        super().__init__(log, path, symbols, resync)
         self._sequence: dict[str, int] = {}
 
-    def _line(self, line: bytes) -> None:
+    def line(self, line: bytes) -> None:
+        """See `LineProtocol.line`."""
         import orjson  # the extra "data"
 
         message = orjson.loads(line)
@@ -123,7 +161,7 @@ class CoinbaseFullSource(LineSource):
                 return
             raise ValueError(f"type {kind!r} is none of the full channel")
         product = str(message["product_id"])
-        instrument = self._instrument(product)
+        instrument = self.instrument(product)
         if instrument < 0 or kind in ("heartbeat", "ticker", "last_match", "activate"):
             return
         number = int(message["sequence"])
@@ -138,7 +176,7 @@ class CoinbaseFullSource(LineSource):
         side = _maker(message["side"])
 
         def put(what: int, order: str, price: str = "0", size: str = "0") -> None:
-            self._put(
+            self.put(
                 what, time, 0, side, fixed(price), fixed(size), number, instrument, _LAST, order_id=uuid_number(order)
             )
 
@@ -152,13 +190,22 @@ class CoinbaseFullSource(LineSource):
             put(FeedKind.DELETE, message["order_id"], message.get("price") or "0", "0")
         else:
             # received, and done by a fill: the matches have said it all.
-            self._put(FeedKind.ADMIN, time, 0, side, 0, 0, number, instrument, 0, reference=ord(kind[0]))
+            self.put(FeedKind.ADMIN, time, 0, side, 0, 0, number, instrument, 0, reference=ord(kind[0]))
 
-    def _books(self) -> Any:
+    def memory(self) -> Any:
+        """See `LineProtocol.memory`."""
         return self._sequence
 
-    def _set_books(self, books: Any) -> None:
-        self._sequence = books
+    def remember(self, memory: Any) -> None:
+        """See `LineProtocol.remember`."""
+        self._sequence = memory
+
+
+class CoinbaseFullSource(LineSource):
+    """JSON lines of `CoinbaseFullProtocol`."""
+
+    format = "coinbase-full"
+    protocol_type = CoinbaseFullProtocol
 
 
 def uuid_number(text: str) -> int:

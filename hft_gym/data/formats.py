@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hft_gym.config import did_you_mean
 from hft_gym.data.archive import ArchiveSource
-from hft_gym.data.captures import BinanceSource
+from hft_gym.data.binance import BinanceSource
 from hft_gym.data.coinbase import CoinbaseFullSource, CoinbaseSource
 from hft_gym.data.dbn import DbnCsvSource, DbnSource
 from hft_gym.data.issues import IssueLog

@@ -123,7 +123,7 @@ def test_binance_is_synchronised_by_its_protocol(tmp_path, futures):
     lines, truth = binance_lines(1, futures=futures)
     path = write_lines(tmp_path / "x.txt", lines)
     source, records, log = read(path, strict=True)
-    assert detect(path) == "binance" and source.dropped == 1
+    assert detect(path) == "binance" and source.protocol.dropped == 1
     assert not (records["price"] == 99_990_000_000).any()  # of the diff that was older than the snapshot
     book = BookFollower(source.meta, log, path)
     screened = Screen(source.meta, log, path)
