@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         DuplicateOrderError,
+        FeedError,
         HFTGymError,
         LogOverflowError,
         MessageError,
@@ -36,6 +37,18 @@ if TYPE_CHECKING:
         SideError,
         SymbolError,
         UnknownOrderError,
+    )
+    from hft_gym.feed import (
+        BinanceDataFeed,
+        CoinbaseDataFeed,
+        DataFeed,
+        DataFeedConfig,
+        MarketDataMessage,
+        MockDataFeed,
+        RecordingFeed,
+        ReplayDataFeed,
+        WebSocketDataFeed,
+        open_feed,
     )
     from hft_gym.flow import FlowConfig
     from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig
@@ -88,6 +101,7 @@ _HOMES = {
             "ActionError",
             "CheckpointError",
             "LogOverflowError",
+            "FeedError",
         ),
         "hft_gym.errors",
     ),
@@ -97,6 +111,21 @@ _HOMES = {
     **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
     "calibrate": "hft_gym.calibration",
     **dict.fromkeys(("METRICS", "PerformanceMetrics"), "hft_gym.report"),
+    **dict.fromkeys(
+        (
+            "DataFeed",
+            "DataFeedConfig",
+            "MarketDataMessage",
+            "MockDataFeed",
+            "ReplayDataFeed",
+            "WebSocketDataFeed",
+            "BinanceDataFeed",
+            "CoinbaseDataFeed",
+            "RecordingFeed",
+            "open_feed",
+        ),
+        "hft_gym.feed",
+    ),
 }
 
 __all__ = [
@@ -126,6 +155,17 @@ __all__ = [
     # the report
     "METRICS",
     "PerformanceMetrics",
+    # feeds
+    "DataFeed",
+    "DataFeedConfig",
+    "MarketDataMessage",
+    "MockDataFeed",
+    "ReplayDataFeed",
+    "WebSocketDataFeed",
+    "BinanceDataFeed",
+    "CoinbaseDataFeed",
+    "RecordingFeed",
+    "open_feed",
     # errors
     "HFTGymError",
     "ConfigError",
@@ -143,6 +183,7 @@ __all__ = [
     "ActionError",
     "CheckpointError",
     "LogOverflowError",
+    "FeedError",
 ]
 
 

@@ -112,6 +112,18 @@ COMMANDS = (
         "hft-gym data replay aapl.parquet",
     ),
     Command(
+        "serve-feed",
+        "hft_gym.cli_feed:serve",
+        "Serve a data feed (simulated, recorded or live) over WebSockets.",
+        "hft-gym serve-feed --symbols AAPL MSFT",
+    ),
+    Command(
+        "watch-feed",
+        "hft_gym.cli_feed:watch",
+        "Show what a data feed says, in the terminal; --record keeps it as Parquet.",
+        "hft-gym watch-feed mock:// --symbols AAPL --seconds 5",
+    ),
+    Command(
         "calibrate",
         "hft_gym.calibration.command:main",
         "Fit an order-flow model to real data; estimates with errors, residual check, a market as a file.",

@@ -11,6 +11,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DuplicateOrderError",
+    "FeedError",
     "HFTGymError",
     "LogOverflowError",
     "MessageError",
@@ -101,6 +102,10 @@ class MessageError(OrderError):
 
     def __str__(self) -> str:
         return f"message {self.index}: {self.cause}"
+
+
+class FeedError(HFTGymError, RuntimeError):
+    """A data feed that cannot be reached, has failed, or is asked for something out of turn."""
 
 
 class DataError(HFTGymError, ValueError):

@@ -25,6 +25,8 @@ EXTRAS = {
     "duckdb": "data",
     "databento_dbn": "data",
     "orjson": "data",
+    "websockets": "live",
+    "httpx": "live",
 }
 """Optional module -> the extra of hft_gym that installs it."""
 

@@ -4,7 +4,7 @@ _version, types, errors, extras, terminal, config, _compiler, _jit    F0
 book                                       F1
 flow, data                                 F2   never each other
 market                                     F3
-envs                                       F4
+envs, feed                                 F4   never each other
 evaluation, report, realism                F5
 baselines, agents, calibration             F6   never each other
 train                                      F7
@@ -34,6 +34,7 @@ FLOORS = {
     "hft_gym.data": 2,
     "hft_gym.market": 3,
     "hft_gym.envs": 4,
+    "hft_gym.feed": 4,
     "hft_gym.evaluation": 5,
     "hft_gym.report": 5,
     "hft_gym.realism": 5,
@@ -44,6 +45,7 @@ FLOORS = {
     "hft_gym.cli": 8,
     "hft_gym.cli_info": 8,
     "hft_gym.cli_data": 8,
+    "hft_gym.cli_feed": 8,
     "hft_gym.bench": 8,
     "hft_gym.__main__": 8,
 }
@@ -55,7 +57,8 @@ SIDE_BY_SIDE = {
 """(importer, imported) of one floor that may nevertheless meet."""
 
 OURS = {"hft_gym", "baselines", "agents", "train"}
-SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard", "scipy", "pyarrow"}
+SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard", "scipy", "pyarrow",
+        "websockets", "httpx", "orjson"}  # fmt: skip
 """Imported inside functions only; the frameworks of learning not even there."""
 LEARNING = {"torch", "stable_baselines3", "sb3_contrib", "tensorboard"}
 

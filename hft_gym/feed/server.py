@@ -1,0 +1,249 @@
+"""`FeedServer`: any feed, over WebSockets, to any number of clients. docs/feeds.md describes what is said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Self
+
+from hft_gym.config import build, setting, validate
+from hft_gym.errors import ConfigError, DataError
+from hft_gym.feed.base import DataFeed, logger
+from hft_gym.feed.config import Policy
+from hft_gym.feed.messages import SCHEMA_VERSION, to_wire
+from hft_gym.feed.stream import FeedStream
+
+__all__ = ["FeedServer", "FeedServerConfig"]
+
+OPS = ("subscribe", "unsubscribe", "snapshot")
+MAX_REQUEST = 1 << 16
+"""Bytes of a client's message at most."""
+
+
+@dataclass(frozen=True)
+class FeedServerConfig:
+    """Where a server listens, and what it does for a client.
+
+    Beyond loopback it demands a token; browsers of other sites are refused everywhere.
+    """
+
+    host: str = setting("127.0.0.1", min_length=1, doc="address to listen on; others than loopback need a token")
+    port: int = setting(8765, low=0, high=65_535, doc="port to listen on; 0: any that is free")
+    token: str = setting("", doc="what clients must show; empty: nothing (loopback only)")
+    buffer_size: int = setting(1000, low=1, high=10**7, doc="messages that wait for a slow client at most")
+    policy: Policy = setting("drop_oldest", doc="what a client's full buffer does: drop_oldest or keep_latest")
+    heartbeat: float = setting(5.0, above=0.0, high=3600.0, doc="silence after which a heartbeat is sent [s]")
+    max_clients: int = setting(256, low=1, high=100_000, doc="clients at one time")
+    requests_per_second: float = setting(20.0, above=0.0, doc="of one client; one that asks more is disconnected")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.policy == "block":
+            raise ConfigError('policy is "block"; a client may not hold up the others: drop_oldest or keep_latest')
+        if not self.token and not is_loopback(self.host):
+            raise ConfigError(f"host is {self.host!r}, which others can reach: that needs a token")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class FeedServer:
+    """Serves a connected feed.
+
+    ::
+
+        async with MockDataFeed(config) as feed, FeedServer(feed, {"port": 0}) as server:
+            print(server.url)
+            await server.wait()
+
+    Args:
+        feed: connected, subscribed to what clients may have, without a reader that blocks.
+        config: a `FeedServerConfig`, or the same as a mapping.
+    """
+
+    def __init__(self, feed: DataFeed, config: FeedServerConfig | Mapping[str, Any] | None = None) -> None:
+        self.feed = feed
+        self.config = build(FeedServerConfig, config)
+        self.clients = 0
+        self._server: Any = None
+        self._ended = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Where clients find it, once it has started."""
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address is taken, or none of this machine.
+        """
+        from websockets.asyncio.server import serve  # the extra "live"
+
+        self._server = await serve(
+            self._serve,
+            self.config.host,
+            self.config.port,
+            # No Origin: programs. A browser always sends one, and is served by the dashboard instead.
+            origins=[None],
+            process_request=self._check,
+            max_size=MAX_REQUEST,
+            ping_interval=self.config.heartbeat,
+            ping_timeout=4 * self.config.heartbeat,
+            close_timeout=1,
+            compression=None,
+        )
+
+    async def wait(self) -> None:
+        """Until the feed has ended and a client was told so, or :meth:`stop`."""
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        """Disconnect all clients and listen no more."""
+        self._ended.set()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    # -- one client ----------------------------------------------------------------------------------------
+
+    def _check(self, connection: Any, request: Any) -> Any:
+        """Refuse whoever may not come in."""
+        if self.config.token:
+            shown = request.headers.get("Authorization", "").encode()
+            if not hmac.compare_digest(shown, f"Bearer {self.config.token}".encode()):
+                return connection.respond(401, "a token is needed, or another one\n")
+        if self.clients >= self.config.max_clients:
+            return connection.respond(503, f"{self.clients} clients are here, as many as may be\n")
+        return None
+
+    async def _serve(self, connection: Any) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        self.clients += 1
+        client = _Client(self, connection)
+        try:
+            await client.run()
+        except ConnectionClosed as error:
+            logger.info("client %s is gone: %s", connection.remote_address, error)
+        finally:
+            self.clients -= 1
+            client.close()
+
+
+class _Client:
+    """What one client asked for, and what it was sent."""
+
+    def __init__(self, server: FeedServer, connection: Any) -> None:
+        self.server, self.feed, self.connection = server, server.feed, connection
+        self.number = 0
+        self.stream: FeedStream = self.feed.start_streaming(
+            policy=server.config.policy, buffer_size=server.config.buffer_size, symbols=()
+        )
+        self.asked: set[str] = set()
+        self.allowance, self.at = server.config.requests_per_second, self.feed.clock.monotonic()
+
+    def close(self) -> None:
+        self.stream.close()
+
+    async def run(self) -> None:
+        await self.send("hello", symbols=list(self.feed.symbols))
+        requests = asyncio.create_task(self.listen())
+        try:
+            await self.talk()
+        finally:
+            requests.cancel()
+            await asyncio.gather(requests, return_exceptions=True)
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        """Send one text; its number is counted for this connection."""
+        self.number += 1
+        text = json.dumps({"v": SCHEMA_VERSION, "seq": self.number, "type": kind, **fields}, separators=(",", ":"))
+        await self.connection.send(text)
+
+    async def talk(self) -> None:
+        """Send what the feed says, and heartbeats in between."""
+        while True:
+            try:
+                async with asyncio.timeout(self.server.config.heartbeat):
+                    message = await anext(self.stream)
+            except TimeoutError:
+                await self.send("heartbeat", dropped=self.stream.drops)
+            except StopAsyncIteration:
+                await self.send("end")
+                await self.connection.close()
+                self.server._ended.set()
+                return
+            else:
+                wire = to_wire(message)
+                await self.send(wire.pop("type"), **wire)
+
+    async def listen(self) -> None:
+        """Carry out what the client asks for; whoever asks for what there is not, or too much, is sent away."""
+        async for text in self.connection:
+            try:
+                self.spend()
+                self.obey(text)
+            except DataError as error:
+                with contextlib.suppress(Exception):
+                    await self.send("error", error=str(error))
+                await self.connection.close(1008, "see the error")
+                return
+
+    def spend(self) -> None:
+        """Use up one of the requests that a client has a second."""
+        rate, now = self.server.config.requests_per_second, self.feed.clock.monotonic()
+        self.allowance = min(self.allowance + (now - self.at) * rate / 1e9, max(rate, 1.0)) - 1.0
+        self.at = now
+        if self.allowance < 0:
+            raise DataError(f"too many requests; allowed are {rate:g} a second")
+
+    def obey(self, text: Any) -> None:
+        """Carry out a request.
+
+        Raises:
+            DataError: it is none, or of something that there is not.
+        """
+        try:
+            request = json.loads(text)
+            version, op, symbols = request["v"], request["op"], request["symbols"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"a request is an object with v, op and symbols ({type(error).__name__}: {error})"
+            ) from None
+        if version != SCHEMA_VERSION:
+            raise DataError(f"v is {version!r}; this server speaks {SCHEMA_VERSION}")
+        if op not in OPS:
+            raise DataError(f"op is {op!r}; allowed are {', '.join(OPS)}")
+        known = self.feed.symbols
+        if not isinstance(symbols, list) or not all(s in known for s in symbols):
+            raise DataError(f"symbols is {symbols!r}; allowed are lists of {', '.join(known)}")
+        wanted = self.stream.symbols
+        assert wanted is not None
+        if op == "unsubscribe":
+            wanted.difference_update(symbols)
+            return
+        fresh = [s for s in symbols if op == "snapshot" or s not in wanted]
+        wanted.update(symbols)
+        self.feed.show(self.stream, fresh)
