@@ -27,6 +27,8 @@ class _FeedArgs:
     """Mock, replay: seconds of market time in one of yours."""
     seed: int = 0
     """Mock: seed of the markets."""
+    market: str = "default"
+    """Mock: the market of each symbol, by the name of a preset or the TOML file of `hft-gym calibrate`."""
     max_messages_per_second: float = 0.0
     """More than that are conflated; 0: no limit."""
     levels: int = 10
@@ -75,7 +77,7 @@ class WatchArgs(_FeedArgs):
 
 def _config(args: ServeArgs | WatchArgs, policy: str = "drop_oldest") -> dict[str, Any]:
     symbols = args.symbols or (("AAPL",) if args.feed.startswith("mock:") else ())
-    given = ("speed", "seed", "max_messages_per_second", "levels")
+    given = ("speed", "seed", "market", "max_messages_per_second", "levels")
     return {"url": args.feed, "symbols": symbols, "policy": policy, **{name: getattr(args, name) for name in given}}
 
 

@@ -28,6 +28,7 @@ COVERED = (
     ),
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
     (r"hft-gym demo", "tests/train/test_demo.py"),
+    (r"hft-gym watch-feed (ws://\S+|session .*)", "tests/feed/test_feed_cli.py, where there is a server, or a session"),
     (
         r"hft-gym calibrate .* --model spread-hawkes .*",
         "tests/calibration/test_calibrate.py searches less long; tests/verify/test_presets.py scores what they made",
@@ -41,6 +42,7 @@ TINY_RUN = (
 )
 SMALLEST = (
     (r"hft-gym bench.*", "hft-gym bench --list"),
+    (r"(hft-gym serve-feed .*)", r"\1 --port 0 --seconds 1"),
     (r"(hft-gym train ppo) --minutes 10 (--name [\w-]+)(?: --tune 24)?", rf"\1 \2 {TINY_RUN}"),
     (
         r"(hft-gym train ppo) --minutes 4 (--name \w+) --tune 24 (--env\.feed \S+ --env\.replay\.split train) .*",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from hft_gym.data.binance import BinanceProtocol
 from hft_gym.data.captures import UNREADABLE
 from hft_gym.errors import ConfigError, FeedError
+from hft_gym.extras import optional
 from hft_gym.feed.base import logger
 from hft_gym.feed.clock import Clock
 from hft_gym.feed.config import DataFeedConfig
@@ -60,6 +61,10 @@ class BinanceDataFeed(ExchangeFeed):
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._snapshots = RateLimit(self.snapshots_per_second, self.clock)
         self._ids = 0
+
+    async def _open(self) -> None:
+        optional("httpx")
+        await super()._open()
 
     def _address(self) -> str:
         return self._stream

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from hft_gym.data.captures import UNREADABLE
 from hft_gym.errors import FeedError
+from hft_gym.extras import optional
 from hft_gym.feed.base import DataFeed, FeedState, logger
 from hft_gym.feed.clock import Clock
 from hft_gym.feed.config import DataFeedConfig, ReconnectConfig
@@ -131,6 +132,7 @@ class ConnectionFeed(DataFeed):
     # -- the connection ------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
+        optional("websockets")
         try:
             self._socket = await self._dial()
         except Exception as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hft_gym.errors import ConfigError, DataError
+from hft_gym.extras import optional
 from hft_gym.feed.base import DataFeed
 from hft_gym.feed.clock import Clock
 from hft_gym.feed.config import DataFeedConfig
@@ -69,15 +70,12 @@ def read_recording(folder: str | os.PathLike[str]) -> Any:
     Raises:
         DataError: there is none, or a part is damaged.
     """
-    import pyarrow as pa
-
+    pa = optional("pyarrow")
     return pa.concat_tables([_read(path) for path in recorded_parts(Path(folder))])
 
 
 def _read(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = optional("pyarrow"), optional("pyarrow.parquet")
     try:
         table = pq.read_table(str(path))
     except (pa.ArrowInvalid, OSError) as error:
@@ -194,6 +192,7 @@ class RecordingFeed(DataFeed):
         return self.feed._pace
 
     async def _open(self) -> None:
+        optional("pyarrow.parquet")
         self._writer = await asyncio.to_thread(PartWriter, self.folder)
         await self.feed.connect()
 

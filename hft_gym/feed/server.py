@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from hft_gym.config import build, setting, validate
 from hft_gym.errors import ConfigError, DataError
+from hft_gym.extras import optional
 from hft_gym.feed.base import DataFeed, logger
 from hft_gym.feed.config import Policy
 from hft_gym.feed.messages import SCHEMA_VERSION, to_wire
@@ -88,11 +89,10 @@ class FeedServer:
         """Listen.
 
         Raises:
-            OSError: the address is taken, or none of this machine.
+            MissingExtraError: websockets is not installed.
+        OSError: the address is taken, or none of this machine.
         """
-        from websockets.asyncio.server import serve  # the extra "live"
-
-        self._server = await serve(
+        self._server = await optional("websockets.asyncio.server").serve(
             self._serve,
             self.config.host,
             self.config.port,
@@ -168,13 +168,17 @@ class _Client:
         self.stream.close()
 
     async def run(self) -> None:
+        """Until the feed has ended, or the client has gone."""
         await self.send("hello", symbols=list(self.feed.symbols))
-        requests = asyncio.create_task(self.listen())
+        both = [asyncio.create_task(self.talk()), asyncio.create_task(self.listen())]
         try:
-            await self.talk()
+            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            requests.cancel()
-            await asyncio.gather(requests, return_exceptions=True)
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def send(self, kind: str, **fields: Any) -> None:
         """Send one text; its number is counted for this connection."""

@@ -1,8 +1,9 @@
-"""What the tests of feeds share: a clock that tests move, a run that leaves nothing behind, venues and a proxy of faults."""
+"""What tests of feeds share: a clock that they move, a run that leaves nothing behind, venues, a proxy of faults."""
 
 import asyncio
+import contextlib
+import gc
 import json
-import os
 import random
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def run(work, seconds=20):
             await asyncio.sleep(0.001)  # transports close in the next turns of the loop
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert not others, others
+        gc.collect()
         assert open_files() <= before
         return result
 
@@ -83,10 +85,8 @@ class Server:
         return None
 
     async def _handle(self, connection):
-        try:
+        with contextlib.suppress(ConnectionClosed):
             await self.handle(connection)
-        except ConnectionClosed:
-            pass
 
 
 class FaultProxy(Server):
@@ -339,7 +339,12 @@ class CoinbaseVenue(Server):
                 joined.update(request["product_ids"])
                 for product in request["product_ids"]:
                     updates = [
-                        {"side": name, "event_time": "", "price_level": f"{p / 1e8:.8f}", "new_quantity": f"{q / 1e8:.8f}"}
+                        {
+                            "side": name,
+                            "event_time": "",
+                            "price_level": f"{p / 1e8:.8f}",
+                            "new_quantity": f"{q / 1e8:.8f}",
+                        }
                         for name, side in zip(("bid", "offer"), self.books[product], strict=True)
                         for p, q in side.items()
                     ]

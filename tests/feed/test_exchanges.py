@@ -16,7 +16,7 @@ from hft_gym.errors import ConfigError, FeedError
 from hft_gym.feed import BinanceDataFeed, CoinbaseDataFeed, DataKind, FeedState
 from tests.data.feeds import binance_lines
 from tests.data_files import shared_data
-from tests.feed.harness import BinanceVenue, CoinbaseVenue, FaultProxy, coinbase_events, run, until
+from tests.feed.harness import BinanceVenue, CoinbaseVenue, FaultProxy, coinbase_events, run
 
 QUICK = {"first": 0.002, "longest": 0.01}
 
@@ -51,10 +51,13 @@ async def read_to(feed, final, symbols=("TESTUSDT",)):
 
 async def play_binance(faults, kind=QuickBinance, futures=False, config=None, **venue_options):
     lines, _ = binance_lines(1, futures=futures)
-    async with BinanceVenue(lines, **venue_options) as venue, FaultProxy(venue.url, faults) as proxy:
-        async with kind(binance_config(venue, proxy.url, **(config or {}))) as feed:
-            seen = await read_to(feed, venue.final)
-            return venue, seen, feed.statistics, feed
+    async with (
+        BinanceVenue(lines, **venue_options) as venue,
+        FaultProxy(venue.url, faults) as proxy,
+        kind(binance_config(venue, proxy.url, **(config or {}))) as feed,
+    ):
+        seen = await read_to(feed, venue.final)
+        return venue, seen, feed.statistics, feed
 
 
 def wrong(seen, truth):
@@ -100,7 +103,7 @@ BINANCE_FAULTS = {
 
 
 def depth_text(n=40):
-    """Number of a text to the client that is a depth update, some way into the capture (0 is the answer to SUBSCRIBE)."""
+    """Number of a text to the client that is a depth update, some way in (0 is the answer to SUBSCRIBE)."""
     lines, _ = binance_lines(1, futures=False)
     events = [m for m in (json.loads(line.split(" ", 1)[1]) for line in lines) if "data" in m]
     events = [m for m in events if m["data"]["e"] != "bookTicker"]
@@ -284,9 +287,12 @@ def test_a_capture_of_binance_futures_played_to_the_feed():
         lines = list(itertools.islice(file, 6_000))
 
     async def main():
-        async with BinanceVenue(lines, pause=0) as venue, FaultProxy(venue.url, {500: "gap", 900: "cut"}) as proxy:
-            async with QuickBinance(binance_config(venue, proxy.url, symbols=["BTCUSDT"])) as feed:
-                return venue, await read_to(feed, venue.final, ("BTCUSDT",)), feed.statistics
+        async with (
+            BinanceVenue(lines, pause=0) as venue,
+            FaultProxy(venue.url, {500: "gap", 900: "cut"}) as proxy,
+            QuickBinance(binance_config(venue, proxy.url, symbols=["BTCUSDT"])) as feed,
+        ):
+            return venue, await read_to(feed, venue.final, ("BTCUSDT",)), feed.statistics
 
     venue, seen, found = run(main(), 60)
     assert not wrong(seen, venue.truth)
@@ -311,5 +317,3 @@ def test_a_capture_of_coinbase_played_to_the_feed():
     venue, seen, found = run(play_coinbase({300: "gap"}, snapshots, rest, pause=0), 60)
     check_coinbase(venue, seen)
     assert found.snapshots >= 2 and {m.symbol for m in seen} == {"BTC-USD", "ETH-USD"}
-
-

@@ -1,0 +1,71 @@
+"""``hft-gym serve-feed`` and ``watch-feed``: from one terminal to another."""
+
+import re
+import subprocess
+import sys
+
+from hft_gym import cli
+from hft_gym.feed import read_recording
+
+
+def test_one_process_serves_and_another_watches(tmp_path, capsys):
+    command = [
+        sys.executable,
+        "-m",
+        "hft_gym",
+        "serve-feed",
+        "--symbols",
+        "AAPL",
+        "MSFT",
+        "--port",
+        "0",
+        "--speed",
+        "20",
+    ]
+    with subprocess.Popen([*command, "--seconds", "60"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            url = re.search(r"ws://127\.0\.0\.1:\d+", line)
+            assert url is not None, line
+            watching = [
+                "watch-feed",
+                url[0],
+                "--symbols",
+                "MSFT",
+                "--seconds",
+                "0.5",
+                "--record",
+                str(tmp_path / "day"),
+            ]
+            assert cli.main(watching) == 0
+        finally:
+            server.terminate()
+    shown = capsys.readouterr().out
+    assert "MSFT" in shown and "AAPL" not in shown and "delivered" in shown
+    assert set(read_recording(tmp_path / "day")["symbol"].to_pylist()) == {"MSFT"}
+
+
+def test_a_recording_is_watched_to_its_end(tmp_path, capsys):
+    folder = str(tmp_path / "day")
+    assert (
+        cli.main(
+            ["watch-feed", "mock://", "--market", "reactive", "--speed", "50", "--seconds", "0.3", "--record", folder]
+        )
+        == 0
+    )
+    assert cli.main(["watch-feed", folder, "--speed", "inf"]) == 0
+    assert capsys.readouterr().out.count("AAPL") >= 2
+
+
+def test_mistakes_are_one_line(capsys):
+    assert cli.main(["watch-feed", "mok://", "--seconds", "1"]) == 2
+    assert "did you mean 'mock'" in capsys.readouterr().err
+    assert cli.main(["watch-feed", "mock://", "--market", "reactve", "--seconds", "1"]) == 2
+    assert "reactive" in capsys.readouterr().err
+    assert cli.main(["watch-feed", "ws://127.0.0.1:1", "--seconds", "1"]) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+    assert cli.main(["serve-feed", "--host", "0.0.0.0", "--seconds", "1"]) == 2
+    assert "needs a token" in capsys.readouterr().err
+    assert cli.main(["serve-feed", "--host", "192.0.2.1", "--token", "x", "--seconds", "1"]) == 2
+    assert "cannot listen" in capsys.readouterr().err
