@@ -24,6 +24,9 @@ __all__ = ["Backoff", "ConnectionFeed", "RateLimit"]
 MAX_MESSAGE = 1 << 25
 """Bytes of one message at most; a snapshot of Coinbase's takes five million."""
 
+DIAL_SECONDS = 10.0
+"""How long making a connection may take."""
+
 
 class Backoff:
     """How long to wait before the next attempt (see `ReconnectConfig`)."""
@@ -146,13 +149,13 @@ class ConnectionFeed(DataFeed):
             self._address(),
             additional_headers=self._headers(),
             max_size=MAX_MESSAGE,
-            open_timeout=beat,
+            open_timeout=DIAL_SECONDS,
             ping_interval=beat,
             ping_timeout=beat,
             close_timeout=1,
         )
         try:
-            async with asyncio.timeout(beat):
+            async with asyncio.timeout(DIAL_SECONDS):
                 await self._meet(socket)
         except BaseException:
             socket.transport.abort()

@@ -38,8 +38,8 @@ def open_files():
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
-def run(work, seconds=20):
-    """Run a coroutine; afterwards no task and no socket may be left."""
+def run(work, seconds=120):
+    """Run a coroutine (the time limit is against hanging alone); afterwards no task and no socket may be left."""
 
     async def guarded():
         before = open_files()
@@ -56,7 +56,7 @@ def run(work, seconds=20):
     return asyncio.run(guarded())
 
 
-async def until(condition, seconds=10):
+async def until(condition, seconds=60):
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)

@@ -294,7 +294,7 @@ def test_a_capture_of_binance_futures_played_to_the_feed():
         ):
             return venue, await read_to(feed, venue.final, ("BTCUSDT",)), feed.statistics
 
-    venue, seen, found = run(main(), 60)
+    venue, seen, found = run(main())
     assert not wrong(seen, venue.truth)
     check_order(seen)
     assert found.connections == 2 and found.snapshots >= 2 and len(seen) > 500
@@ -314,6 +314,6 @@ def test_a_capture_of_coinbase_played_to_the_feed():
     for event in snapshots:
         sides = [[u for u in event["updates"] if (u["side"] == "bid") is bid][:2000] for bid in (True, False)]
         event["updates"] = sides[0] + sides[1]
-    venue, seen, found = run(play_coinbase({300: "gap"}, snapshots, rest, pause=0), 60)
+    venue, seen, found = run(play_coinbase({300: "gap"}, snapshots, rest, pause=0))
     check_coinbase(venue, seen)
     assert found.snapshots >= 2 and {m.symbol for m in seen} == {"BTC-USD", "ETH-USD"}

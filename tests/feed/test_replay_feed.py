@@ -85,7 +85,7 @@ def test_lobster_rows():
                 if len(found) == 5_000:
                     return found
 
-    found = run(main(), 60)
+    found = run(main())
     midnight = int(np.datetime64("2012-06-21", "ns").astype(np.int64))
     rows = {int(t): row for t, row in zip(day.messages["time"], day.book[:, 0], strict=True)}
     seen = {m.timestamp - midnight: m for m in found}
@@ -110,7 +110,7 @@ def test_a_replay_and_a_live_reader_of_one_capture_agree():
         async with open_feed(settings) as feed:
             return [m async for m in feed.start_streaming()]
 
-    found = run(main(), 60)
+    found = run(main())
     times = [m.timestamp for m in found[2:]]
     assert times == sorted(times)
     protocol = CoinbaseProtocol(IssueLog(strict=True), path, products, resync=True)
