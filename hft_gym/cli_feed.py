@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from hft_gym.errors import FeedError
+from hft_gym.terminal import make_console, parse_options
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,6 @@ def _config(args: ServeArgs | WatchArgs, policy: str = "drop_oldest") -> dict[st
     return {"url": args.feed, "symbols": symbols, "policy": policy, **{name: getattr(args, name) for name in given}}
 
 
-def _parse(kind: Any) -> Any:
-    return tyro.cli(kind, prog=sys.argv[0], config=(tyro.conf.FlagCreatePairsOff,))
-
-
 async def _until(seconds: float, work: Any) -> None:
     """Do *work*, for *seconds* at most (0: to its end)."""
     with contextlib.suppress(TimeoutError):
@@ -98,7 +93,7 @@ def serve() -> int:
 
     from hft_gym.feed import FeedServer, FeedServerConfig, open_feed
 
-    args: ServeArgs = _parse(ServeArgs)
+    args: ServeArgs = parse_options(ServeArgs)
     token = args.token or os.environ.get("HFT_GYM_FEED_TOKEN", "")
     settings = FeedServerConfig(
         host=args.host, port=args.port, token=token, policy=args.policy, buffer_size=args.buffer_size
@@ -126,12 +121,12 @@ def watch() -> int:
     """Entry of ``hft-gym watch-feed``."""
     from hft_gym.feed import MarketDataMessage, RecordingFeed, open_feed
 
-    args: WatchArgs = _parse(WatchArgs)
+    args: WatchArgs = parse_options(WatchArgs)
     lossless = args.speed == float("inf")
     feed = open_feed({**_config(args, "block" if lossless else "drop_oldest"), "token": args.token})
     if args.record is not None:
         feed = RecordingFeed(feed, args.record)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = make_console(120)
     last: dict[str, MarketDataMessage] = {}
 
     def picture() -> Table:
