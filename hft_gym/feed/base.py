@@ -63,7 +63,7 @@ class FeedStatistics:
     max_lag: int = 0
     """The longest lag of any reader's message so far."""
     delay: int = 0
-    """Live feeds: clock here less time stamp of the last message, which holds the difference of the two clocks."""
+    """Exchanges: clock here less time stamp of the last message, which holds the difference of the two clocks."""
 
 
 class DataFeed(ABC):

@@ -284,7 +284,7 @@ class ConnectionFeed(DataFeed):
                 if message.symbol not in self._subscribed:
                     continue
                 self.count["received"] += 1
-                if message.kind is not DataKind.LOST:
+                if self.unix_stamps and message.kind is not DataKind.LOST:
                     self.delay = self.clock.unix() - message.timestamp
                 now = self.clock.monotonic()
                 for passing in self._conflator.offer(message, now):

@@ -20,6 +20,7 @@ __all__ = ["ExchangeFeed"]
 class ExchangeFeed(ConnectionFeed):
     """A connection to an exchange: its protocol says what is missing, `_after` asks for it."""
 
+    unix_stamps = True
     protocol: Any
 
     def __init__(self, config: DataFeedConfig | Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
