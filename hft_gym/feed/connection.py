@@ -88,6 +88,8 @@ class ConnectionFeed(DataFeed):
     requests_per_second: ClassVar[float] = 5.0
     silence_counts: ClassVar[bool] = True
     """Whether the source is never silent for long, so that silence means a dead connection (else pings tell)."""
+    unix_stamps: ClassVar[bool] = False
+    """Whether time stamps count from 1970 whatever is streamed, so that they can be compared with the clock here."""
 
     def __init__(self, config: DataFeedConfig | Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
         super().__init__(config, clock=clock)
