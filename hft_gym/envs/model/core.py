@@ -54,7 +54,7 @@ class ModelCore:
         self._no_actions = np.zeros((num_envs, 2))
         self._arguments: tuple[NDArray[Any], ...] = (
             self._keys, self._mask, self.env, config.compiled(), self.obs, self.final_obs, self.reward,
-            self.terminated, self.info, self.final_info,
+            self.terminated, self.info, self.final_info, np.zeros((num_envs, 3)),
         )  # fmt: skip
         self._table = table_of(self._arguments, TABLE_DTYPES)
         self._workers: Workers | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import U, entry, inlined, kernel
+from hft_gym._jit import I64, U, entry, inlined, kernel
 from hft_gym.envs.model.records import MODEL_PARAM, MODEL_STATE
 from hft_gym.envs.model.schema import MAX_PRICE
 from hft_gym.envs.orders import (
@@ -39,29 +39,43 @@ _MOST_LOSS = 50.0
 
 
 @inlined
-def fill_rate(param: Any, depth: float) -> float:
+def fill_rate(arrival_rate: float, k: float, depth: float) -> float:
     """A exp(-k depth)."""
-    x = param["k"] * depth
-    return param["arrival_rate"] * (decay(x) if x >= 0.0 else 1.0 / decay(-x))
+    x = k * depth
+    power = decay(abs(x))
+    return arrival_rate * (power if x >= 0.0 else 1.0 / power)
 
 
-@inlined
-def fill_probability(param: Any, depth: float) -> float:
-    """Probability that a quote at *depth* is filled within a step."""
-    expected = fill_rate(param, depth) * param["dt"]
-    if param["exact"] != 0:
-        return 1.0 - decay(expected)
-    return min(expected, 1.0)
+@kernel
+def prepare(lo: int, hi: int, param: Any, actions: Any, envs: Any, luck: Any) -> None:
+    """Write to *luck* what the quotes of lo..hi-1 are filled with (bid, ask: rates with the event clock, else
+    probabilities) and the mid's next move in standard deviations.
 
-
-@inlined
-def move_mid(env: Any, param: Any, elapsed: float) -> None:
-    """Let the mid diffuse for *elapsed*."""
-    word = draw(env["streams"], MID)
+    In loops of their own: the processor works on several environments at once only while each takes little.
+    """
+    arrival_rate, k, dt = param["arrival_rate"], param["k"], param["dt"]
+    for e in range(lo, hi):
+        for side in range(2):
+            luck[e, side] = fill_rate(arrival_rate, k, actions[e, side])
+    if param["by_event"] == 0:
+        for e in range(lo, hi):
+            for side in range(2):
+                luck[e, side] *= dt
+        if param["exact"] != 0:
+            for e in range(lo, hi):
+                for side in range(2):
+                    luck[e, side] = 1.0 - decay(luck[e, side])
     if param["gaussian"] != 0:
-        z = normal(word)
+        for e in range(lo, hi):
+            luck[e, 2] = normal(draw(envs[e]["streams"], MID))
     else:
-        z = 1.0 if (word >> _TOP_BIT) != 0 else -1.0
+        for e in range(lo, hi):
+            luck[e, 2] = 1.0 if (draw(envs[e]["streams"], MID) >> _TOP_BIT) != 0 else -1.0
+
+
+@inlined
+def move_mid(env: Any, param: Any, elapsed: float, z: float) -> None:
+    """Let the mid diffuse for *elapsed*, by *z* standard deviations."""
     env["mid"] += param["drift"] * elapsed + param["sigma"] * math.sqrt(elapsed) * z
 
 
@@ -74,26 +88,26 @@ def settle(env: Any, param: Any, bid: float, ask: float, bought: int, sold: int)
 
 
 @inlined
-def step_by_time(env: Any, param: Any, bid: float, ask: float) -> tuple[int, int, float]:
-    """One interval of the paper's discretisation: at most one fill a side, at the mid of its start; then the mid
-    moves."""
-    buys = unit(draw(env["streams"], BID)) < fill_probability(param, bid)
-    sells = unit(draw(env["streams"], ASK)) < fill_probability(param, ask)
-    bought = 1 if buys and env["inventory"] < param["max_inventory"] else 0
-    sold = 1 if sells and env["inventory"] > -param["max_inventory"] else 0
+def step_by_time(env: Any, param: Any, bid: float, ask: float, luck: Any) -> tuple[int, int, float]:
+    """One interval of the paper's discretisation: at most one fill a side, with the probabilities *luck* (1 if above),
+    at the mid of its start; then the mid moves."""
+    # Products instead of branches that nobody could predict.
+    bought = I64(unit(draw(env["streams"], BID)) < luck[0]) * I64(env["inventory"] < param["max_inventory"])
+    sold = I64(unit(draw(env["streams"], ASK)) < luck[1]) * I64(env["inventory"] > -param["max_inventory"])
     settle(env, param, bid, ask, bought, sold)
-    move_mid(env, param, param["dt"])
+    move_mid(env, param, param["dt"], luck[2])
     return bought, sold, param["dt"]
 
 
 @inlined
-def step_by_event(env: Any, param: Any, bid: float, ask: float) -> tuple[int, int, float]:
-    """Until the next fill, or for an interval if none comes: exact in law for depths that are kept meanwhile."""
+def step_by_event(env: Any, param: Any, bid: float, ask: float, luck: Any) -> tuple[int, int, float]:
+    """Until the next fill, at the rates *luck*, or for an interval if none comes: exact in law for depths that are
+    kept meanwhile."""
     left = param["horizon"] - env["time"]
     elapsed = min(param["dt"], left)
     clock = env["clock"]
-    bid_rate = fill_rate(param, bid) if env["inventory"] < param["max_inventory"] else 0.0
-    ask_rate = fill_rate(param, ask) if env["inventory"] > -param["max_inventory"] else 0.0
+    bid_rate = luck[0] if env["inventory"] < param["max_inventory"] else 0.0
+    ask_rate = luck[1] if env["inventory"] > -param["max_inventory"] else 0.0
     bought, sold = 0, 0
     if bid_rate > 0.0 and clock[U(0)] <= bid_rate * elapsed:
         elapsed, bought = clock[U(0)] / bid_rate, 1
@@ -105,7 +119,7 @@ def step_by_event(env: Any, param: Any, bid: float, ask: float) -> tuple[int, in
         clock[U(0)] = exponential(draw(env["streams"], BID))
     if sold != 0:
         clock[U(1)] = exponential(draw(env["streams"], ASK))
-    move_mid(env, param, elapsed)
+    move_mid(env, param, elapsed, luck[2])
     settle(env, param, bid, ask, bought, sold)
     return bought, sold, elapsed
 
@@ -166,7 +180,7 @@ def utility(param: Any, pnl: float) -> float:
 _U8, _U64, _F32, _F64 = np.dtype(np.uint8), np.dtype(np.uint64), np.dtype(np.float32), np.dtype(np.float64)
 _BOOL = np.dtype(np.bool_)
 TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
-    _U64, _U8, MODEL_STATE, MODEL_PARAM, _F32, _F32, _F64, _BOOL, _F64, _F64,
+    _U64, _U8, MODEL_STATE, MODEL_PARAM, _F32, _F32, _F64, _BOOL, _F64, _F64, _F64,
 )  # fmt: skip
 """What :func:`run_models` takes the rows of its table for, in order."""
 
@@ -184,6 +198,7 @@ def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
     terminated = array_at(t[7, 0], (t[7, 1],), _BOOL)
     info = array_at(t[8, 0], (t[8, 1], t[8, 2]), _F64)
     final_info = array_at(t[9, 0], (t[9, 1], t[9, 2]), _F64)
+    luck = array_at(t[10, 0], (t[10, 1], t[10, 2]), _F64)
     param = params[0]
     low, high = param["min_depth"], param["max_depth"]
     if mode != RESET:
@@ -191,6 +206,7 @@ def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
             for k in range(2):
                 if not (low <= actions[e, k] <= high):
                     return e
+        prepare(lo, hi, param, actions, envs, luck)
     for e in range(lo, hi):
         env = envs[e]
         starting = False
@@ -211,12 +227,12 @@ def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
             held, before = env["inventory"], env["mid"]
             equity = env["cash"] + held * before
             if param["by_event"] != 0:
-                bought, sold, elapsed = step_by_event(env, param, bid, ask)
+                bought, sold, elapsed = step_by_event(env, param, bid, ask, luck[e])
                 env["time"] += elapsed
                 ended = env["time"] >= param["horizon"] * (1.0 - _SMALL)
                 env["step"] += 1
             else:
-                bought, sold, elapsed = step_by_time(env, param, bid, ask)
+                bought, sold, elapsed = step_by_time(env, param, bid, ask, luck[e])
                 env["step"] += 1
                 env["time"] = env["step"] * param["dt"]
                 ended = env["step"] >= param["steps"]
