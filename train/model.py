@@ -29,7 +29,7 @@ def _problem() -> ModelConfig:
 class ModelOptions:
     """Train PPO in the model market and compare it with the optimum in closed form.
 
-    With the defaults some two minutes on two cores.
+    Nothing is saved. With the defaults some minutes on one core.
     """
 
     num_envs: int = 1000
@@ -40,13 +40,15 @@ class ModelOptions:
     """Held-out episodes to play for the comparison."""
     seed: int = 1
     """Of the training."""
-    threads: int = 1
-    """Of the environments."""
+    env_threads: int = 1
+    """Threads of the environments."""
+    torch_threads: int = 1
+    """Threads of torch."""
     env: ModelConfig = field(default_factory=_problem)
     """The model."""
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "steps", "episodes", "threads"):
+        for name in ("num_envs", "steps", "episodes", "env_threads", "torch_threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: must be at least 1, got {getattr(self, name)}")
 
@@ -70,14 +72,16 @@ class Result:
 
 def train_and_compare(options: ModelOptions) -> Result:
     """Train PPO and play it, and the optimal quotes, on held-out seeds."""
+    import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
 
     import baselines
     from agents.model_vec_env import ModelVecEnv
 
+    torch.set_num_threads(options.torch_threads)
     begin = time.perf_counter()
-    envs = ModelVecEnv(options.num_envs, options.env, threads=options.threads)
+    envs = ModelVecEnv(options.num_envs, options.env, threads=options.env_threads)
     envs.seed(options.seed)
     normal = VecNormalize(envs, gamma=1.0, clip_obs=10.0)
     model = PPO(
@@ -96,7 +100,7 @@ def train_and_compare(options: ModelOptions) -> Result:
     model.learn(options.steps)
     normal.training = False
 
-    held_out = ModelVecEnv(options.episodes, options.env, threads=options.threads)
+    held_out = ModelVecEnv(options.episodes, options.env, threads=options.env_threads)
     maker: Any = baselines.make("cartea-jaimungal", held_out)
 
     def agent(observation: Any) -> Any:

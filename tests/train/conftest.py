@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-collect_ignore_glob = [] if find_spec("stable_baselines3") else ["test_ppo.py", "test_demo.py"]
+collect_ignore_glob = [] if find_spec("stable_baselines3") else ["test_ppo.py", "test_demo.py", "test_model.py"]
 
 
 @pytest.fixture(autouse=True, scope="session")
