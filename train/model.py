@@ -14,8 +14,7 @@ import numpy as np
 
 from hft_gym.envs.model.config import ModelConfig, ModelRewardConfig
 from hft_gym.errors import ConfigError
-from train.entry import run
-from train.options import parse
+from train.options import parse, script
 
 __all__ = ["ModelOptions", "main", "train_and_compare"]
 
@@ -138,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main, "train.model")
+    script(main, "train.model")
