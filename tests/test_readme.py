@@ -41,6 +41,7 @@ TINY_RUN = (
     " --validation-episodes 4 --torch-threads 1 --compare 0"
 )
 SMALLEST = (
+    (r"python -m train\.model", "python -m train.model --num-envs 8 --steps 400 --episodes 20"),
     (r"hft-gym bench.*", "hft-gym bench --list"),
     (r"(hft-gym serve-feed .*)", r"\1 --port 0 --seconds 1"),
     (r"(hft-gym train ppo) --minutes 10 (--name [\w-]+)(?: --tune 24)?", rf"\1 \2 {TINY_RUN}"),
