@@ -33,7 +33,7 @@ class ModelOptions:
 
     num_envs: int = 1000
     """Parallel environments."""
-    steps: int = 6_000_000
+    steps: int = 4_000_000
     """Decisions to train for, all environments together."""
     episodes: int = 20_000
     """Held-out episodes to play for the comparison."""
