@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from baselines.ranges import Range, SearchSpace
 from baselines.scales import usual_price, usual_spread
+from baselines.sides import limits
 from baselines.strategy import Strategy, View, Wish, no_quotes
 from hft_gym.config import setting, validate
 
@@ -82,13 +83,12 @@ class LiquidityTakingStrategy(Strategy):
         }
 
     @classmethod
-    def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
+    def search_space(cls, env: Any) -> SearchSpace:
         """Moves of part of a spread to several, with and without the imbalance, slow and fast."""
         spread = usual_spread(env) / usual_price(env)
-        limit = env.config.max_position
         return {
-            "signal_threshold": [k * spread for k in (0.25, 0.75, 1.25, 2.25)],
-            "imbalance_threshold": [0.8, 0.95, 1.0],
-            "horizon_s": [0.3, 2.0],
-            "max_position": sorted({max(1, limit // 3), limit}),
+            "signal_threshold": Range(0.25 * spread, 6.0 * spread, log=True),
+            "imbalance_threshold": Range(0.5, 1.0),
+            "horizon_s": Range(0.1, 10.0, log=True),
+            "max_position": limits(env),
         }

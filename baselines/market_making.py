@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from baselines.ranges import Range, SearchSpace
 from baselines.scales import usual_spread
+from baselines.sides import limits
 from baselines.strategy import Strategy, View, Wish
 from hft_gym.config import setting, validate
 
@@ -78,11 +79,11 @@ class MarketMakingStrategy(Strategy):
         }
 
     @classmethod
-    def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
+    def search_space(cls, env: Any) -> SearchSpace:
         """From half a usual spread to six of them, from no skew to a strong one."""
-        spread, limit = usual_spread(env) * env.config.market.tick_size, env.config.max_position
+        spread = usual_spread(env) * env.config.market.tick_size
         return {
-            "spread_target": [round(k * spread, 10) for k in (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)],
-            "skew": [0.0, 1.0, 2.0, 4.0],
-            "max_position": sorted({max(1, limit // 3), limit}),
+            "spread_target": Range(0.5 * spread, 6.0 * spread, log=True),
+            "skew": Range(0.0, 4.0),
+            "max_position": limits(env),
         }

@@ -16,8 +16,16 @@ __all__ = ["get", "make", "names", "parse"]
 _HOMES = {
     "do-nothing": "baselines.do_nothing:DoNothing",
     "random": "baselines.random_actions:RandomActions",
+    "buy-and-hold": "baselines.buy_and_hold:BuyAndHold",
     "market-making": "baselines.market_making:MarketMakingStrategy",
+    "inventory-skew": "baselines.inventory_skew:InventorySkew",
+    "join-touch": "baselines.join_touch:JoinTouch",
+    "microprice-maker": "baselines.microprice_maker:MicroPriceMaker",
     "liquidity-taking": "baselines.liquidity_taking:LiquidityTakingStrategy",
+    "momentum": "baselines.momentum:Momentum",
+    "order-flow-imbalance": "baselines.order_flow_imbalance:OrderFlowImbalance",
+    "queue-imbalance": "baselines.queue_imbalance:QueueImbalance",
+    "microprice-taker": "baselines.microprice_taker:MicroPriceTaker",
 }
 """A new baseline is one module and one line here."""
 _MODEL_HOMES = {

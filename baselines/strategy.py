@@ -11,7 +11,6 @@ mid in ticks, sizes and inventory in lots. The base class makes of it
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.live import LiveFace
+from baselines.ranges import SearchSpace
 from baselines.scales import usual_price
 from hft_gym.errors import ConfigError
 from hft_gym.types import BookSnapshot, Order, OrderSide
@@ -178,8 +178,8 @@ class Strategy(ABC):
         return {}
 
     @classmethod
-    def search_space(cls, env: Any) -> Mapping[str, Sequence[Any]]:
-        """Values worth trying, by parameter, scaled to a market: a tuning tries combinations of them."""
+    def search_space(cls, env: Any) -> SearchSpace:
+        """What a tuning searches, by parameter, scaled to a market; nothing by default."""
         return {}
 
     # --- in an environment ---

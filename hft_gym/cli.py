@@ -58,6 +58,12 @@ COMMANDS = (
         "hft-gym train ppo --help",
     ),
     Command(
+        "train tune-baseline",
+        "train.tune_baseline:main",
+        "Search good parameters of scripted baselines on training seeds, and store them for comparisons.",
+        "hft-gym train tune-baseline glft --env.market reactive",
+    ),
+    Command(
         "compare",
         "train.compare:main",
         "Play baselines and trained agents on the same held-out seeds; one honest table.",

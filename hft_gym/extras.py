@@ -18,6 +18,7 @@ EXTRAS = {
     "sb3_contrib": "train",
     "tensorboard": "train",
     "tqdm": "train",
+    "optuna": "train",
     "plotly": "plot",
     "scipy": "calibrate",
     "lumina_lob": "bench-peers",

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 import baselines
+from baselines import tuned
 from hft_gym import __version__
 from hft_gym.config import build, to_dict
 from hft_gym.envs.config import EnvConfig
@@ -39,7 +40,7 @@ from train.tune import Tuning, tune
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["BASELINES", "CompareOptions", "compare_policies", "main", "show_and_write"]
+__all__ = ["BASELINES", "CompareOptions", "Progress", "compare_policies", "main", "show_and_write"]
 
 BASELINES = ("do-nothing", "random", "market-making", "liquidity-taking")
 
@@ -59,10 +60,11 @@ class CompareOptions:
     """Held-out episodes that each policy plays."""
     seed: int = 0
     """Offset into the held-out seeds: another one gives other episodes."""
+    parameters: Literal["tuned", "default"] = "tuned"
+    """Of scripted baselines given without any: those stored for the market's preset (train tune-baseline), where
+    there are, or the defaults."""
     tune: int = 0
-    """Settings to try for each scripted baseline given without parameters, on training seeds; 0: its
-    defaults.
-    """
+    """Settings to try now for each scripted baseline given without parameters, on training seeds; 0: none."""
     tune_episodes: int = 64
     """Training episodes that each setting plays."""
     out: Path | None = None
@@ -97,6 +99,7 @@ def compare_policies(
     agents: Mapping[str, Policy] | None = None,
     episodes: int = 200,
     seed: int = 0,
+    parameters: Literal["tuned", "default"] = "tuned",
     tune_settings: int = 0,
     tune_episodes: int = 64,
     actions: Literal["deterministic", "stochastic", "both"] = "deterministic",
@@ -117,7 +120,9 @@ def compare_policies(
         agents: further trained agents, already loaded, by name.
         episodes: how many.
         seed: offset into the held-out seeds.
-        tune_settings: settings to try for each scripted baseline without parameters; 0: its defaults.
+        parameters: of scripted baselines without any: those stored for the market's preset, where there are, or the
+            defaults.
+        tune_settings: settings to try now for each scripted baseline without parameters; 0: none.
         tune_episodes: training episodes for each of them.
         actions: of the agents: the most likely ones, drawn ones, or both, as two rows.
         consecutive: for a replay, disjoint episodes through the window, at most ``episodes`` of them.
@@ -141,15 +146,16 @@ def compare_policies(
     players: dict[str, Policy] = {}
     trained = dict(agents or {})
     tunings: list[Tuning] = []
+    stored: dict[str, dict[str, Any]] = {}  # policies with parameters that ship with the package
     chosen: dict[str, str] = {}  # policies whose parameters somebody chose -> baseline
-    with _Progress(console) as progress:
+    with Progress(console) as progress:
         for text in policies:
             if _is_agent(text):
                 name = _agent_name(text, [*players, *trained])
                 trained[name] = _load_agent(text)
                 continue
-            name, parameters = baselines.parse(text)
-            if tune_settings and not parameters and baselines.get(name).search_space(scale):
+            name, given = baselines.parse(text)
+            if tune_settings and not given and baselines.get(name).search_space(scale):
                 found = tune(
                     name,
                     tune_settings,
@@ -161,9 +167,14 @@ def compare_policies(
                     log=log,
                 )
                 tunings.append(found)
-                parameters = dict(found.best.parameters)
-            players[text] = baselines.make(name, scale, **parameters)
-            if parameters or text in {t.name for t in tunings}:
+                given = dict(found.best.parameters)
+            elif parameters == "tuned" and not given:
+                before = tuned.record(name, config)
+                if before is not None:
+                    stored[text] = before
+                    given = before["parameters"]
+            players[text] = baselines.make(name, scale, **given)
+            if given or text in {t.name for t in tunings}:
                 chosen[text] = name
         clash = sorted(set(players) & set(trained))
         if clash:
@@ -197,12 +208,13 @@ def compare_policies(
         idle = None
         if all(len(run.orders) for run in runs):  # nobody who stayed out: the own impact needs one
             idle = play(baselines.make("do-nothing", scale), config, seeds, True, "do-nothing")
-        evidence = gather(runs, everybody, list(trained), [t.name for t in tunings], config, play)
+        evidence = gather(runs, everybody, list(trained), [*(t.name for t in tunings), *stored], config, play)
     record = {
         "config": to_dict(config),
         "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
         "parameters": {n: _parameters(p) for n, p in players.items()},
         "tuning": [t.record() for t in tunings],
+        "tuned": {n: {k: r[k] for k in ("market", "command", "trials", "version")} for n, r in stored.items()},
         "versions": _versions(),
         **(meta or {}),
     }
@@ -213,7 +225,7 @@ def compare_policies(
         record,
         session=session or _session(config),
         counterfactual=idle,
-        trials=_trials(chosen, list(trained), tunings, config, log),
+        trials=_trials(chosen, list(trained), tunings, stored, config, log),
         evidence=evidence,
     )
 
@@ -225,17 +237,25 @@ def _session(config: EnvConfig) -> Session | None:
 
 
 def _trials(
-    chosen: Mapping[str, str], agents: Sequence[str], tunings: Sequence[Tuning], config: EnvConfig, log: TrialLog | None
+    chosen: Mapping[str, str],
+    agents: Sequence[str],
+    tunings: Sequence[Tuning],
+    stored: Mapping[str, Mapping[str, Any]],
+    config: EnvConfig,
+    log: TrialLog | None,
 ) -> dict[str, Trials]:
-    """What was tried before each policy was chosen: from the log, or without one in this call."""
+    """What was tried before each policy was chosen: from the log, this call, or the record of stored parameters."""
     market = market_key(config)
     found: dict[str, Trials | None] = {}
     for policy, baseline in chosen.items():
+        mine = next((t for t in tunings if t.name == policy), None)
         if log is not None:
             found[policy] = log.trials("tune", market, baseline)
-            continue
-        mine = next((t for t in tunings if t.name == policy), None)
-        found[policy] = None if mine is None else trials_of([(range(mine.seeds), t.episodes) for t in mine.trials])
+        elif mine is not None:
+            found[policy] = trials_of([(range(mine.seeds), t.episodes) for t in mine.trials])
+        if policy in stored:  # the log of who ships them is elsewhere; here it may hold some of the same trials
+            shipped, logged = Trials(np.array(stored[policy]["sharpes"])), found.get(policy)
+            found[policy] = logged if logged is not None and len(logged) > len(shipped) else shipped
     for agent in agents:
         found[agent] = None if log is None else log.trials("train", market)
     return {name: trials for name, trials in found.items() if trials is not None}
@@ -268,6 +288,9 @@ def show_and_write(
             f"training seeds: {chosen}",
             highlight=False,
         )
+    stored = comparison.meta.get("tuned", {})
+    if stored:
+        console.print(f"with the parameters stored for this market: {', '.join(stored)}", highlight=False)
     written = write(comparison, out)
     console.print(f"written to {out}: {', '.join(p.name for p in written.values())}", highlight=False)
     if comparison.meta.get("command"):
@@ -291,6 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.env,
         episodes=options.episodes,
         seed=options.seed,
+        parameters=options.parameters,
         tune_settings=options.tune,
         tune_episodes=options.tune_episodes,
         actions=options.actions,
@@ -372,7 +396,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-class _Progress:
+class Progress:
     """One bar for each policy, or nothing at all without a console."""
 
     def __init__(self, console: Console | None) -> None:
@@ -388,7 +412,7 @@ class _Progress:
             )
             self.bars = Progress(*columns, console=console, transient=True)
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Progress:
         if self.bars is not None:
             self.bars.start()
         return self

@@ -10,24 +10,26 @@ from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.evaluation import evaluate, training_seeds
 from hft_gym.report import evaluate_metrics
 
-SCRIPTED = ("market-making", "liquidity-taking")
+IDLE = ("do-nothing", "random")
+SCRIPTED = tuple(name for name in baselines.names() if name not in IDLE)
+FLOW = {"market": {"flow": "default"}}
 
 
 @pytest.fixture(scope="module")
 def env():
-    return HFTMarketVectorEnv(1)
+    return HFTMarketVectorEnv(1, FLOW)
 
 
-@pytest.mark.parametrize("name", SCRIPTED)
+@pytest.mark.parametrize("name", ["market-making", "liquidity-taking"])
 def test_defaults_trade_in_at_least_95_per_cent_of_default_episodes(name, env):
-    played = evaluate(baselines.make(name, env), None, training_seeds(60), num_envs=60)
+    played = evaluate(baselines.make(name, env), FLOW, training_seeds(60), num_envs=60)
     assert evaluate_metrics(played, ["traded"])["traded"].mean() >= 0.95
 
 
 @pytest.mark.parametrize("name", baselines.names())
 def test_position_stays_within_the_strategys_own_limit(name, env):
     parameters = {"max_position": 3} if name in SCRIPTED else {}
-    played = evaluate(baselines.make(name, env, **parameters), {"episode_steps": 200}, training_seeds(8))
+    played = evaluate(baselines.make(name, env, **parameters), {**FLOW, "episode_steps": 200}, training_seeds(8))
     limit = 3 if parameters else env.config.max_position
     assert evaluate_metrics(played, ["max_abs_inventory"])["max_abs_inventory"].max() <= limit
 

@@ -8,14 +8,13 @@ import pytest
 from hft_gym.config import build, to_dict
 from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
-from hft_gym.evaluation import held_out_seeds, training_seeds
+from hft_gym.evaluation import held_out_seeds
 from hft_gym.evaluation.seeds import purpose
 from hft_gym.market import MarketConfig
 from hft_gym.report import Bootstrap
 from tests.data_files import shared_lobster
 from train.compare import CompareOptions, compare_policies, consecutive_starts, main
 from train.options import parse
-from train.tune import settings_of, tune
 
 SHORT = {"episode_steps": 40}
 FEW = Bootstrap(200)
@@ -71,33 +70,6 @@ def test_tuning_is_on_training_seeds_and_recorded():
     assert best["parameters"] == tuning["best"]
     used = comparison.meta["parameters"]["market-making"]
     assert all(used[k] == v for k, v in tuning["best"].items())
-
-
-def test_tune_finds_the_better_of_two():
-    grid = [{"spread_target": 0.05, "skew": 0.0}, {"spread_target": 0.5, "skew": 0.0}]
-    found = tune("market-making", grid, {"episode_steps": 300}, seeds=training_seeds(8))
-    values = [t.net_pnl.value for t in found.trials]
-    assert found.best is found.trials[int(np.argmax(values))]
-    assert found.record()["training_seeds"] == 8
-
-
-def test_tune_refuses_held_out_seeds():
-    with pytest.raises(ConfigError, match="got 1000000000"):
-        tune("market-making", 2, SHORT, seeds=held_out_seeds(2))
-    with pytest.raises(ConfigError, match="empty"):
-        tune("market-making", [], SHORT)
-
-
-def test_settings_are_distinct_and_begin_with_the_default():
-    from hft_gym.envs.vector import HFTMarketVectorEnv
-
-    env = HFTMarketVectorEnv(1)
-    for name in ("market-making", "liquidity-taking"):
-        settings = settings_of(name, 24, env)
-        assert len(settings) == 24 and settings[0] == {}
-        assert len({json.dumps(s, sort_keys=True) for s in settings}) == 24
-        assert settings == settings_of(name, 24, env)
-    assert settings_of("random", 24, env) == [{}]
 
 
 def test_wrong_policies():

@@ -1,0 +1,48 @@
+"""Tuned parameters, shipped as data: one file for each market preset and baseline.
+
+``baselines/tuned/PRESET/NAME.json`` is written by ``python -m train.tune_baseline NAME`` and holds, beside the
+parameters, the command, the seeds, the budget, the figures of all trials, and the version that made them.
+Comparisons use them wherever the environment's flow is that preset, whatever its other settings are.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hft_gym.errors import ConfigError
+
+__all__ = ["FOLDER", "preset_of", "record", "tuned_parameters"]
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def preset_of(config: Any) -> str | None:
+    """The market preset of an environment's configuration; None for a replay or a flow of one's own."""
+    flow = config.market.flow
+    return flow.replace("_", "-") if config.feed is None and isinstance(flow, str) else None
+
+
+def record(name: str, config: Any) -> dict[str, Any] | None:
+    """What the tuning of a baseline for this market left; None where it was not tuned.
+
+    Raises:
+        ConfigError: a damaged file.
+    """
+    preset = preset_of(config)
+    path = FOLDER / str(preset) / f"{name}.json"
+    if preset is None or not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        dict(found["parameters"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: damaged tuned parameters ({error})") from None
+    return found
+
+
+def tuned_parameters(name: str, config: Any) -> dict[str, Any]:
+    """Parameters of a baseline tuned for the market of an environment's configuration; empty: its defaults."""
+    found = record(name, config)
+    return {} if found is None else dict(found["parameters"])
