@@ -10,7 +10,7 @@ from tests.baselines.fakes import FakeEnv, observation
 
 def test_names():
     assert baselines.names()[:3] == ["do-nothing", "random", "buy-and-hold"]
-    makers = {"market-making", "inventory-skew", "join-touch"}
+    makers = {"market-making", "inventory-skew", "join-touch", "avellaneda-stoikov", "glft", "cartea-jaimungal"}
     takers = {"liquidity-taking", "momentum", "order-flow-imbalance", "queue-imbalance", "microprice-taker"}
     assert makers | takers | {"microprice-maker"} <= set(baselines.names())
     for name in baselines.names():
