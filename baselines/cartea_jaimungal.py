@@ -17,7 +17,7 @@ from hft_gym.config import setting
 
 __all__ = ["CarteaJaimungalMaker"]
 
-RATE_RATIO, DECAY_RATIO = 1.25, 1.1
+RATE_RATIO, DECAY_RATIO = 1.5, 1.15
 """Estimates are rounded to powers of these, so that a few solutions serve all markets and all moments."""
 
 

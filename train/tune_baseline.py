@@ -49,9 +49,9 @@ class TuneOptions:
 
     names: Positional[tuple[str, ...]]
     """Baselines (hft-gym baselines lists them), or all."""
-    trials: int = 40
+    trials: int = 24
     """Settings to try for each: its defaults, then what the search proposes."""
-    episodes: int = 128
+    episodes: int = 64
     """Training episodes that each setting plays."""
     seed: int = 0
     """Of the search."""
@@ -59,7 +59,7 @@ class TuneOptions:
     """Folder for NAME.json; default: the shipped baselines/tuned/PRESET."""
     log: Path = Path("runs/trials.jsonl")
     """List of all trials, that those made here are added to."""
-    num_envs: int = 128
+    num_envs: int = 64
     """Episodes played side by side; results do not depend on it."""
     threads: int = 1
     """Threads of the compiled step; results do not depend on it."""

@@ -101,7 +101,7 @@ def test_avellaneda_stoikov_narrows_towards_the_end(env):
 @pytest.mark.parametrize("left", [1.0, 0.3, 0.0])
 def test_cartea_jaimungal_is_the_closed_form_at_rounded_estimates(left, env):
     maker = baselines.make("cartea-jaimungal", env, running=0.02, terminal=0.3)
-    solved = CarteaJaimungal(1.25**3, 1.1**-4, 0.02, 0.3, 100.0, 10)  # 1.95 for 2, 0.683 for 0.7
+    solved = CarteaJaimungal(1.5**2, 1.15**-3, 0.02, 0.3, 100.0, 10)  # 2.25 for 2, 0.66 for 0.7
     for q in (-10, -2, 0, 5):
         got = depths(maker, look(inventory=q, time_left=left))
         want = solved.depths(q, 100.0 * left)

@@ -126,7 +126,7 @@ def test_shipped_parameters_are_whole(path):
     strategy = baselines.make(path.stem, env, **found["parameters"])
     for name, values in strategy.search_space(env).items():
         assert values.holds(found["parameters"].get(name, getattr(strategy, name)))
-    assert found["seeds"] == {"purpose": "training", "first": 0, "count": 128}
-    assert found["trials"] == len(found["sharpes"]) == 40
+    assert found["seeds"] == {"purpose": "training", "first": 0, "count": 64}
+    assert found["trials"] == len(found["sharpes"]) == 24
     assert found["net_pnl"]["value"] >= found["default_net_pnl"]["value"]
     assert path.stem in found["command"] and found["market"] in found["command"]
