@@ -47,7 +47,7 @@ class TuneOptions:
     is appended to a log, so that what was tried can be counted. Equal options give equal results.
     """
 
-    names: Positional[tuple[str, ...]]
+    names: Positional[tuple[str, ...]] = ()
     """Baselines (hft-gym baselines lists them), or all."""
     trials: int = 24
     """Settings to try for each: its defaults, then what the search proposes."""
