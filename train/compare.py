@@ -146,6 +146,7 @@ def compare_policies(
     players: dict[str, Policy] = {}
     trained = dict(agents or {})
     tunings: list[Tuning] = []
+    hindsight: list[str] = []
     stored: dict[str, dict[str, Any]] = {}  # policies with parameters that ship with the package
     chosen: dict[str, str] = {}  # policies whose parameters somebody chose -> baseline
     with Progress(console) as progress:
@@ -173,7 +174,12 @@ def compare_policies(
                 if before is not None:
                     stored[text] = before
                     given = before["parameters"]
-            players[text] = baselines.make(name, scale, **given)
+            strategy = baselines.make(name, scale, **given)
+            if getattr(strategy, "cheats", False):
+                strategy.foresee(config, seeds, starts=starts, num_envs=num_envs, threads=threads)
+                text = f"{text} (hindsight)"
+                hindsight.append(text)
+            players[text] = strategy
             if given or text in {t.name for t in tunings}:
                 chosen[text] = name
         clash = sorted(set(players) & set(trained))
@@ -223,6 +229,7 @@ def compare_policies(
         list(trained),
         bootstrap,
         record,
+        hindsight=hindsight,
         session=session or _session(config),
         counterfactual=idle,
         trials=_trials(chosen, list(trained), tunings, stored, config, log),

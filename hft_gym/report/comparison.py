@@ -32,7 +32,7 @@ class Row:
 
     Attributes:
         name: the policy.
-        kind: ``"baseline"`` or ``"agent"``.
+        kind: ``"baseline"``, ``"agent"``, or ``"hindsight"`` for one that was shown the future.
         episodes: what it did.
         metrics: metric name -> estimate over the episodes.
         difference: paired difference of net P&L to the best baseline (None for the best baseline itself).
@@ -155,6 +155,7 @@ def compare(
     bootstrap: Bootstrap | None = None,
     meta: Mapping[str, Any] | None = None,
     *,
+    hindsight: Sequence[str] = (),
     interval_s: float = 1.0,
     session: Session | None = None,
     counterfactual: Episodes | None = None,
@@ -168,6 +169,7 @@ def compare(
         agents: names of the trained ones; the others are baselines.
         bootstrap: how to make intervals.
         meta: kept with the comparison.
+        hindsight: names of those that were shown the future: nobody is measured by them.
         interval_s: clock grid of the interval metrics, seconds.
         session: trading hours that annualised figures count.
         counterfactual: the same seeds without any own order; default: a policy among *runs* that sent none.
@@ -194,7 +196,8 @@ def compare(
             )
     chosen = bootstrap or Bootstrap()
     ranked = sorted(runs, key=_mean_net, reverse=True)
-    reference = next((r for r in ranked if r.name not in agents), None)
+    fair = [r for r in ranked if r.name not in hindsight]
+    reference = next((r for r in fair if r.name not in agents), None)
     idle = counterfactual or next((r for r in runs if not len(r.orders) and len(r.mids)), None)
     rows = []
     for run in ranked:
@@ -212,7 +215,7 @@ def compare(
         rows.append(
             Row(
                 run.name,
-                "agent" if run.name in agents else "baseline",
+                "hindsight" if run.name in hindsight else "agent" if run.name in agents else "baseline",
                 run,
                 metrics,
                 None if against is None else metrics["difference"],
@@ -224,7 +227,7 @@ def compare(
     assert isinstance(adjusted, dict)
     rows = [replace(row, p_value=adjusted[row.name]) for row in rows]
     return Comparison(
-        tuple(rows), ranked[0].name, reference.name if reference else None, chosen, dict(meta or {})
+        tuple(rows), (fair or ranked)[0].name, reference.name if reference else None, chosen, dict(meta or {})
     )
 
 

@@ -14,7 +14,7 @@ from hft_gym.report import Bootstrap
 from tests.baselines.fakes import FakeEnv, observation
 from train.compare import compare_policies
 
-CONFIG = {"episode_steps": 150, "market": {"flow": "default"}}
+CONFIG = {"episode_steps": 300, "market": {"flow": "default"}}
 NO_LATENCY = {"order_ns": 0, "order_jitter_ns": 0, "market_data_ns": 0}
 
 
@@ -54,7 +54,7 @@ def test_it_earns_nearly_its_bound_and_no_taker_more():
     env = HFTMarketVectorEnv(1, config)
     oracle = baselines.make("oracle", env).foresee(config, seeds, num_envs=4)
     played = evaluate(oracle, config, seeds, num_envs=3)
-    assert oracle.bounds.shape == (6,) and (oracle.bounds > 0).all()
+    assert oracle.bounds.shape == (6,) and (oracle.bounds >= 0).all() and oracle.bounds.mean() > 1
     assert played.net_pnl.mean() > 0.5 * oracle.bounds.mean()
     for name in ("momentum", "queue-imbalance", "microprice-taker", "buy-and-hold"):
         other = evaluate(baselines.make(name, env), config, seeds)

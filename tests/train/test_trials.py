@@ -136,7 +136,8 @@ def test_every_setting_that_was_tuned_counts(log):
     assert 0 <= row.metrics["overfitting"].value <= 1
     assert comparison["do-nothing"].undefined["trials"] == "no trial was logged for this policy"
     # Parameters that somebody wrote down from the log were chosen just as well; defaults were not.
-    by_hand = compare_policies(["market-making:skew=2", "market-making"], SHORT, episodes=3, bootstrap=FEW, log=log)
+    names = ["market-making:skew=2", "market-making"]
+    by_hand = compare_policies(names, SHORT, episodes=3, bootstrap=FEW, log=log, parameters="default")
     assert by_hand["market-making:skew=2"].metrics["trials"].value == 5
     assert np.isnan(by_hand["market-making"].metrics["trials"].value)
 
