@@ -24,6 +24,7 @@ _HOMES = {
     "HFTMarketEnv": "hft_gym.envs.single",
     "HFTMarketVectorEnv": "hft_gym.envs.vector",
     "ObservationSchema": "hft_gym.envs.schema",
+    "RandomisationConfig": "hft_gym.envs.randomise",
     "RewardConfig": "hft_gym.envs.config",
 }
 
@@ -35,6 +36,7 @@ __all__ = [
     "HFTMarketEnv",
     "HFTMarketVectorEnv",
     "ObservationSchema",
+    "RandomisationConfig",
     "RewardConfig",
 ]
 

@@ -23,8 +23,8 @@ __all__ = [
 C = TypeVar("C")
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
-INTEGER_KEYS = ("inventory", "unclosed")
-"""Infos that count lots: whole numbers, though the core keeps all infos in one float array."""
+INTEGER_KEYS = ("inventory", "unclosed", "variant")
+"""Infos that count: whole numbers, though the core keeps all infos in one float array."""
 
 
 def make_config(config: C | Mapping[str, Any] | None, settings: Mapping[str, Any], kind: type[C]) -> C:

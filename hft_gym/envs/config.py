@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym.config import setting, to_dict, validate
+from hft_gym.envs.randomise import RandomisationConfig, Variant, draw_variants
 from hft_gym.envs.records import ENV_PARAM
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
@@ -76,6 +77,9 @@ class EnvConfig:
     )
     action: Literal["multi_discrete", "continuous", "discrete"] = setting("multi_discrete", doc="encoding of actions")
     reward: RewardConfig = setting(factory=RewardConfig, doc="weights of the reward's terms")
+    randomise: RandomisationConfig = setting(
+        factory=RandomisationConfig, doc="what each episode draws of its market: domain randomisation"
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -83,7 +87,6 @@ class EnvConfig:
             raise ConfigError(f"market.participants is {self.market.participants}; this environment has exactly 1")
         if self.market.max_own_orders < 6:
             raise ConfigError(f"market.max_own_orders is {self.market.max_own_orders}; an agent needs at least 6")
-
         if self.order_size > self.max_position:
             raise ConfigError(
                 f"order_size is {self.order_size}, more than max_position, {self.max_position}: no order could be sent "
@@ -99,18 +102,28 @@ class EnvConfig:
             raise ConfigError(
                 f"market.flow is {flow!r} and feed is {self.feed!r}: a recorded day is the whole flow; leave one out"
             )
+        if self.feed is not None and self.randomise.changes_flow:
+            raise ConfigError("randomise: a replayed day has no order flow to draw; only latency and fees can be")
+        for variant in self.variants:
+            self._check_money(variant.market)
 
-        fees = self.market.fees
+    def _check_money(self, market: MarketConfig) -> None:
+        fees = market.fees
         rate = max(abs(fees.maker), abs(fees.taker)) * SUBUNITS if fees.unit == "bps" else 1.0
-        worth = 2 * self.max_position * self.market.initial_price * max(SUBUNITS, rate)
+        worth = 2 * self.max_position * market.initial_price * max(SUBUNITS, rate)
         if worth >= 2**62:
             raise ConfigError(
-                f"max_position {self.max_position} at market.initial_price {self.market.initial_price} does not fit "
+                f"max_position {self.max_position} at market.initial_price {market.initial_price} does not fit "
                 "into 64-bit money; lower one of them"
             )
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The markets of which each episode plays one; without randomisation there is one."""
+        return draw_variants(self.market, self.randomise)
+
     def compiled(self) -> NDArray[Any]:
-        """The environment's parameters as one ``ENV_PARAM`` record (shape ``(1,)``)."""
+        """The environment's parameters, an ``ENV_PARAM`` record for each of :attr:`variants`."""
         param = np.zeros(1, ENV_PARAM)
         record = param[0]
         bits = {"fill": EVENT_FILL, "trade": EVENT_TRADE, "touch": EVENT_TOUCH}
@@ -120,5 +133,6 @@ class EnvConfig:
         limit = self.capital if self.loss_limit is None else min(self.capital, self.loss_limit)
         record["loss_limit"] = round(limit * SUBUNITS)
         record["pnl_weight"], record["inventory_weight"] = self.reward.pnl, self.reward.inventory
-        record["data_latency"] = self.market.latency.market_data_ns
+        param = np.repeat(param, len(self.variants))
+        param["data_latency"] = [v.market.latency.market_data_ns for v in self.variants]
         return param

@@ -71,8 +71,9 @@ class EnvCore:
             replay = (*self.feed.kernel_arrays(), np.array([self.feed.checkpoint_rows], np.int64))
             handles = self.feed.max_handles
         columns = 4 * config.levels + N_OWN_COLUMNS
-        market = config.market if self.feed is None else _sized_for(config.market, self.feed)
-        self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles)
+        played = [v.market for v in config.variants]
+        market = played[0] if self.feed is None else _sized_for(played[0], self.feed)
+        self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles, played)
         if self.feed is not None:  # the recorded day is the whole flow
             silence(self.arrays.flow)
         self.env = np.zeros(num_envs, ENV_STATE)

@@ -134,9 +134,14 @@ def random_start(key: Any, first: int, last: int) -> int:
 
 
 @kernel
+def random_variant(key: Any, n: int) -> int:
+    """One of *n* variants of the market, each as likely."""
+    return I64((derive(key, 1001) >> _S33) * np.uint64(n) >> np.uint64(31))
+
+
+@kernel
 def open_episode(ex: Exchange, env: Any, key: Any) -> None:
     """Open the market from *key*; the warm-up up to ``start_time`` remains to be run."""
-    env["key"] = key
     ex.state["muted"] = 1
     replay: Replay = ex.replay
     open_market(ex, key)
@@ -238,6 +243,7 @@ def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
     info[5, e] = account["fees"] * (1.0 / SUBUNITS)
     info[6, e] = (env["decision_time"] - env["start_time"]) * 1e-9
     info[7, e] = account["unclosed"]
+    info[8, e] = env["variant"]
 
 
 _U8, _U32, _U64, _I64 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(np.int64)
@@ -301,8 +307,7 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             if actions[e, 2] < 0 or actions[e, 2] >= N_TAKE_OPTIONS:
                 return e
     replay = Replay(ops, op_row_start, times, checkpoint_start, checkpoint_orders, checkpoint_rows)
-    p = env_param[0]
-    reactive = flow[0]["reactive"] != 0
+    reactive = flow[0]["reactive"] != 0 or flow.shape[0] > 1
     for e in range(lo, hi):
         agent, term = env[e], terms[e]
         starting = False
@@ -323,34 +328,41 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             prefetch_records(state, flow_state, reactive, env, head, account, own, message, words, obs, e + 2)
         if e + 1 < hi:
             prefetch_book(flow_state, live, head, node, order, e + 1)
-        ex = Exchange(
-            Book(head[e], node[e], order[e], words[e]), fills[scratch], state[e], param[0], flow_state[e], flow[0],
-            live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], agents[e], replay,
-        )
-        if starting:
-            open_episode(ex, agent, keys[e] if mode == RESET and reset_mask[e] == 2 else derive(agent["key"], 1))
-        # Each turn runs the market once, for a step or for a slice of the warm-up: the event loop is large, and calls
-        # that pass all of a market's arrays are dear.
-        while True:
-            before, held = state[e]["time"], account[e, AGENT]["position"]
+        while True:  # twice where an episode ends and the next begins in the same step
             if starting:
-                until, stop = min(before + p["step_ns"], agent["start_time"]), 0
-            else:
-                act(ex, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
-                until, stop = agent["decision_time"] + p["step_ns"] - p["data_latency"], p["stop"] | EVENT_END
-            events = advance(ex, until, stop)
-            elapsed = state[e]["time"] - before
-            mid2 = refresh_mid(ex, AGENT)
+                agent["key"] = keys[e] if mode == RESET and reset_mask[e] == 2 else derive(agent["key"], 1)
+                agent["variant"] = random_variant(agent["key"], flow.shape[0])
+            v = U(agent["variant"])
+            p = env_param[v]
+            ex = Exchange(
+                Book(head[e], node[e], order[e], words[e]), fills[scratch], state[e], param[v], flow_state[e], flow[v],
+                live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], agents[e], replay,
+            )
+            if starting:
+                open_episode(ex, agent, agent["key"])
             ended = False
-            if starting:
-                warm_up_change(agent, p, mid2, elapsed)
-                if state[e]["time"] < agent["start_time"]:
-                    continue
-                begin_episode(ex, agent, p)
-                elapsed = 0
-            else:
-                reward[e], ended = finish_step(ex, agent, p, mid2, elapsed, held, events, term)
-                terminated[e] = ended
+            # Each turn runs the market once, for a step or for a slice of the warm-up: the event loop is large, and
+            # calls that pass all of a market's arrays are dear.
+            while True:
+                before, held = state[e]["time"], account[e, AGENT]["position"]
+                if starting:
+                    until, stop = min(before + p["step_ns"], agent["start_time"]), 0
+                else:
+                    act(ex, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
+                    until, stop = agent["decision_time"] + p["step_ns"] - p["data_latency"], p["stop"] | EVENT_END
+                events = advance(ex, until, stop)
+                elapsed = state[e]["time"] - before
+                mid2 = refresh_mid(ex, AGENT)
+                if starting:
+                    warm_up_change(agent, p, mid2, elapsed)
+                    if state[e]["time"] < agent["start_time"]:
+                        continue
+                    begin_episode(ex, agent, p)
+                    elapsed = 0
+                else:
+                    reward[e], ended = finish_step(ex, agent, p, mid2, elapsed, held, events, term)
+                    terminated[e] = ended
+                break
             observe(ex, agent, p, mid2, elapsed, obs[e])
             write_info(ex, agent, term, info, e)
             if starting:
@@ -364,7 +376,6 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             for k in range(info.shape[0]):
                 final_info[k, e] = info[k, e]
             starting = True
-            open_episode(ex, agent, derive(agent["key"], 1))
     return -1
 
 

@@ -7,6 +7,7 @@ import numpy as np
 ENV_STATE = np.dtype(
     [
         ("key", "u8"),
+        ("variant", "i8"),
         ("decision_time", "i8"),
         ("start_time", "i8"),
         ("step", "i8"),
@@ -25,10 +26,11 @@ ENV_STATE = np.dtype(
         ("touch", "i8", (2,)),
     ]
 )
-"""One environment: key of its current episode; time of the current decision and of the first [ns]; decisions made;
-1 once the episode has ended; twice the equity [sub-units], the mid and the counters at the last decision; average
-squared mid change [ticks²/s]; table entries (-1: none) and ids of the working quotes; where to start a replay (-1:
-at random) and first and last possible start [ns since midnight]; the others' last known best bid and ask [ticks]."""
+"""One environment: key of its current episode, and the variant of the market it plays; time of the current decision
+and of the first [ns]; decisions made; 1 once the episode has ended; twice the equity [sub-units], the mid and the
+counters at the last decision; average squared mid change [ticks²/s]; table entries (-1: none) and ids of the working
+quotes; where to start a replay (-1: at random) and first and last possible start [ns since midnight]; the others' last
+known best bid and ask [ticks]."""
 
 ENV_PARAM = np.dtype(
     [
@@ -47,6 +49,7 @@ ENV_PARAM = np.dtype(
 )
 """An environment's parameters as the kernels read them."""
 
-INFO_KEYS = ("reward_pnl", "reward_inventory", "net_pnl", "inventory", "mid", "fees", "time", "unclosed")
+INFO_KEYS = ("reward_pnl", "reward_inventory", "net_pnl", "inventory", "mid", "fees", "time", "unclosed", "variant")
 """Rows of the info array. Weighted reward terms, net P&L and fees in ticks·lots, inventory in lots, mid in ticks,
-market time of the observation in s since the episode's start, lots that could not be closed at book prices."""
+market time of the observation in s since the episode's start, lots that could not be closed at book prices, which of
+the variants of the market the episode plays."""

@@ -144,8 +144,17 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     ## Info
 
     ``reward_pnl``, ``reward_inventory``, ``net_pnl`` and ``fees`` (ticks·lots, since the start),
-    ``inventory`` (lots), ``mid`` (ticks), ``time`` (s, since the start), ``unclosed`` (lots); the same keys
-    and types at every reset and step.
+    ``inventory`` (lots), ``mid`` (ticks), ``time`` (s, since the start), ``unclosed`` (lots), ``variant``; the same
+    keys and types at every reset and step.
+
+    ## A market for each episode
+
+    With ``randomise`` every episode plays another market (domain randomisation): its order flow is one of the
+    presets in ``flows``, and settings are drawn from ``ranges`` or multiplied by ``factors``, each given as
+    ``(name, low, high)`` with a name such as ``"flow.market_rate"``, ``"latency.order_ns"`` or
+    ``"fees.taker"``. ``variants`` markets are drawn up from ``randomise.seed`` when the environment is made;
+    the episode's own seed says which it plays, the info's ``variant`` tells, and
+    ``config.variants[variant].drawn`` is what was drawn. See docs/market.md.
 
     ## Arguments
 
@@ -194,6 +203,11 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``action`` | multi_discrete | encoding of actions |
     | ``reward.pnl`` | 1 | weight of the change of equity marked at the mid |
     | ``reward.inventory`` | 0 | penalty per second and squared lot of inventory |
+    | ``randomise.flows`` |  | presets, one of which an episode's order flow is, each as often; none: market.flow |
+    | ``randomise.ranges`` |  | (setting, low, high): settings of the market drawn uniformly |
+    | ``randomise.factors`` |  | (setting, low, high): factors drawn log-uniformly that settings are multiplied by |
+    | ``randomise.variants`` | 32 | markets drawn up, of which each episode plays one |
+    | ``randomise.seed`` | 0 | what the markets are drawn up from |
 
     ## Version history
 
@@ -310,7 +324,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
     def _info(self) -> dict[str, Any]:
         # Written out: building it from a list of keys would take twice as long, in every step.
-        pnl, penalty, net_pnl, inventory, mid, fees, time, unclosed = self._values.tolist()
+        pnl, penalty, net_pnl, inventory, mid, fees, time, unclosed, variant = self._values.tolist()
         return {
             "reward_pnl": pnl,
             "reward_inventory": penalty,
@@ -320,6 +334,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
             "fees": fees,
             "time": time,
             "unclosed": int(unclosed),
+            "variant": int(variant),
         }
 
     def _needs_reset(self) -> ResetNeeded:

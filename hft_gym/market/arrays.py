@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,8 +24,8 @@ Array = NDArray[Any]
 class MarketArrays:
     """The arrays of N markets, in the order in which the kernels take them.
 
-    The first axis is the market, except for ``param``, ``flow`` (one record for all) and ``fills`` (one scratch row
-    a thread).
+    The first axis is the market, except for ``param``, ``flow`` (one record for all, or one for each variant of the
+    market) and ``fills`` (one scratch row a thread).
     """
 
     state: Array
@@ -59,14 +60,19 @@ class MarketArrays:
             mine[...] = theirs
 
 
-def allocate(config: MarketConfig, n: int, threads: int = 1, log_capacity: int = 0, handles: int = 0) -> MarketArrays:
+def allocate(
+    config: MarketConfig, n: int, threads: int = 1, log_capacity: int = 0, handles: int = 0,
+    variants: Sequence[MarketConfig] = (),
+) -> MarketArrays:
     """Arrays of *n* empty markets.
 
     :param log_capacity: records of each kind of log that a market holds between two drains; 0 switches logging off.
     :param handles: length of a replay's table of handles (0: simulated flow).
+    :param variants: markets that take turns, which may differ in flow, latencies and fees; none: *config* alone.
     """
     people = config.participants
-    param = config.compiled()
+    played = variants or (config,)
+    param = np.concatenate([c.compiled() for c in played])
     param["log_fills"] = param["log_orders"] = param["log_mids"] = log_capacity > 0
     state = np.zeros(n, MARKET_STATE)
     state["env"], state["episode"] = np.arange(n), -1
@@ -75,7 +81,7 @@ def allocate(config: MarketConfig, n: int, threads: int = 1, log_capacity: int =
         state,
         param,
         np.zeros(n, FLOW_STATE),
-        config.order_flow.compiled(),
+        np.concatenate([c.order_flow.compiled() for c in played]),
         np.zeros((n, max(config.max_orders, handles)), np.uint32),
         np.zeros((n, people + 1), ACCOUNT),
         np.zeros((n, max(people, 1) * config.max_own_orders), OWN),
@@ -85,7 +91,7 @@ def allocate(config: MarketConfig, n: int, threads: int = 1, log_capacity: int =
         np.zeros((n, room), FILL_LOG),
         np.zeros((n, room), ORDER_LOG),
         np.zeros((n, room), MID_LOG),
-        allocate_agents(config.order_flow.population if handles == 0 else None, n),
+        allocate_agents(played[0].order_flow.population if handles == 0 else None, n),
     )
 
 
