@@ -59,7 +59,7 @@ class RandomisationConfig:
         for kind, drawn in (("ranges", self.ranges), ("factors", self.factors)):
             for name, low, high in drawn:
                 if low > high:
-                    raise ConfigError(f"{kind}: {name} is to lie between {low} and {high}; the first is the lower bound")
+                    raise ConfigError(f"{kind}: {name} lies between {low} and {high}; the first is the lower bound")
                 if kind == "factors" and low <= 0.0:
                     raise ConfigError(f"{kind}: {name} has a factor of {low}; factors are above 0")
                 if named.count(name) > 1:

@@ -91,7 +91,8 @@ def test_what_is_drawn_is_what_was_asked_for() -> None:
     assert abs(np.log(factors).mean()) < 0.02
     for v in variants:
         plain = MarketConfig(flow=str(v.drawn["flow"])).order_flow
-        np.testing.assert_allclose(v.market.order_flow.limit_rates, np.array(plain.limit_rates) * v.drawn["flow.limit_rates"])
+        expected = np.array(plain.limit_rates) * v.drawn["flow.limit_rates"]
+        np.testing.assert_allclose(v.market.order_flow.limit_rates, expected)
         assert v.market.fees.taker == v.drawn["fees.taker"]
     other = build(EnvConfig, {"randomise": {**MIXED, "variants": 140, "seed": 1}})
     assert [v.drawn for v in other.variants] != [v.drawn for v in variants]
