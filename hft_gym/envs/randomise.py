@@ -115,11 +115,12 @@ def draw_variants(market: MarketConfig, randomise: RandomisationConfig) -> tuple
             made = replace(made, flow=str(drawn["flow"]))
         at = iter(places[:, k])
         for name, low, high in randomise.ranges:
-            made = _with(made, name, low + (high - low) * float(next(at)), False)
+            made = _with(made, name, float(low + (high - low) * next(at)), False)
             drawn[name] = _value(made, name)
         for name, low, high in randomise.factors:
-            drawn[name] = low * (high / low) ** float(next(at))
-            made = _with(made, name, drawn[name], True)
+            factor = float(low * (high / low) ** next(at))
+            made = _with(made, name, factor, True)
+            drawn[name] = factor
         variants.append(Variant(made, drawn))
     _check_populations(variants)
     return tuple(variants)

@@ -182,7 +182,7 @@ def test_waiting_far_out_for_somebody_desperate_does_not_pay(flow, option):
 
 @pytest.mark.verify
 def test_queues(verified):
-    gain = order_values(REALISTIC, 6000, True, 1) - order_values(REALISTIC, 6000, False, 1)
+    gain = order_values(REALISTIC, 4000, True, 1) - order_values(REALISTIC, 4000, False, 1)
     verified(f"C5 {REALISTIC}: front of the queue less back [ticks]", 0.175, gain.mean(), 0.125)
-    share = adverse_share(REALISTIC, 256, 1000, key=1)
+    share = adverse_share(REALISTIC, 192, 600, key=1)
     verified(f"C5 {REALISTIC}: share of passive fills that are adverse", 0.775, share, 0.125)

@@ -42,10 +42,10 @@ def test_the_deflated_ratio_of_noise_is_not_significant():
 @pytest.mark.verify
 @pytest.mark.parametrize("name", FLOWS)
 def test_takers(name, verified):
-    returns = search(FLOWS[name], Strategies(N, makers=False), 10, 800)
+    returns = search(FLOWS[name], Strategies(N, makers=False), 8, 600)
     found, best = deflated_sharpe(returns)
     verified(f"E2 {name}: best of 1,000 takers, deflated Sharpe", 0.0, found, SKILL)
-    again = search(FLOWS[name], Strategies(N, makers=False), 10, 800, key=10**6)[best]
+    again = search(FLOWS[name], Strategies(N, makers=False), 8, 600, key=10**6)[best]
     t = again.mean() / again.std() * len(again) ** 0.5 if again.std() > 0 else 0.0
     verified(f"E2 {name}: t of the best taker on other seeds, above 0", 0.0, max(t, 0.0), 3.0)
 
@@ -53,6 +53,6 @@ def test_takers(name, verified):
 @pytest.mark.verify
 @pytest.mark.parametrize("flow", MARKETS)
 def test_an_insider_is_found(flow, verified):
-    found, best = deflated_sharpe(search(flow, WithInsider(100, makers=False), 50, 1000))
+    found, best = deflated_sharpe(search(flow, WithInsider(100, makers=False), 40, 1000))
     verified(f"E2 {flow}: deflated Sharpe with an insider among the takers", 1.0, found, 1.0 - SKILL)
     assert best == 0
