@@ -233,7 +233,7 @@ def finish_step(
 
 @inlined
 def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
-    """Write the info values of environment *e*."""
+    """Write the info values of environment *e* that a step can change."""
     account = ex.account[AGENT]
     info[0, e] = terms[0]
     info[1, e] = terms[1]
@@ -243,7 +243,6 @@ def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
     info[5, e] = account["fees"] * (1.0 / SUBUNITS)
     info[6, e] = (env["decision_time"] - env["start_time"]) * 1e-9
     info[7, e] = account["unclosed"]
-    info[8, e] = env["variant"]
 
 
 _U8, _U32, _U64, _I64 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(np.int64)
@@ -368,6 +367,7 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             if starting:
                 info[0, e] = 0.0
                 info[1, e] = 0.0
+                info[8, e] = v
                 break
             if not ended or mode != SAME_STEP:
                 break
