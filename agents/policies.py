@@ -27,7 +27,7 @@ with needing_extras():
 __all__ = ["MirrorPolicy", "mirror"]
 
 _SWAPS = {"bid": "ask", "ask": "bid", "buy": "sell", "sell": "buy", "bought": "sold", "sold": "bought"}
-_ODD = re.compile(r".*offset.*|imbalance|mid_change|inventory")
+_ODD = re.compile(r".*offset.*|imbalance|mid_change|inventory|quantity_left")
 """Columns whose sign turns over with the market."""
 _Q = len(QUOTE_OPTIONS)
 
@@ -48,6 +48,19 @@ def mirror(schema: ObservationSchema) -> tuple[np.ndarray[Any, Any], np.ndarray[
     return np.array(columns, np.int64), np.array(signs, np.float32)
 
 
+def schema_of(space: spaces.Space[Any]) -> ObservationSchema | None:
+    """The columns of an observation space, told by its length and bounds; None for no market's."""
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+        return None
+    for execution in (False, True):
+        book = space.shape[0] - len(ObservationSchema(1, execution=execution)) + 4
+        if book >= 4 and book % 4 == 0:
+            schema = ObservationSchema(book // 4, execution=execution)
+            if np.array_equal(schema.low, space.low) and np.array_equal(schema.high, space.high):
+                return schema
+    return None
+
+
 class MirrorPolicy(ActorCriticPolicy):
     """Actor and critic on one network that sees the market both ways up.
 
@@ -56,7 +69,7 @@ class MirrorPolicy(ActorCriticPolicy):
     the mean of v(f(x)) and v(f(m(x))).
 
     Args:
-        observation_space: of HFTMarket, raw.
+        observation_space: of HFTMarket or HFTExecution, raw.
         action_space: ``MultiDiscrete([8, 8, 3])``.
         lr_schedule: of Stable-Baselines3.
         net_arch: hidden layers.
@@ -74,17 +87,17 @@ class MirrorPolicy(ActorCriticPolicy):
         net_arch: Sequence[int] = (64, 64),
         **rest: Any,
     ) -> None:
-        columns = (observation_space.shape or (0,))[0] - len(ObservationSchema(1)) + 4  # of the book
-        if not isinstance(observation_space, spaces.Box) or columns < 4 or columns % 4:
+        schema = schema_of(observation_space)
+        if schema is None:
             raise ConfigError(f"MirrorPolicy takes observations of HFTMarket, got {observation_space}")
         wanted = spaces.MultiDiscrete([_Q, _Q, len(TAKE_OPTIONS)])
         if action_space != wanted:
             raise ConfigError(f"MirrorPolicy takes {wanted} (action='multi_discrete'), got {action_space}")
-        self._levels = columns // 4
+        self._schema = schema
         super().__init__(observation_space, action_space, lr_schedule, net_arch=list(net_arch), **rest)
 
     def _build(self, lr_schedule: Any) -> None:
-        columns, signs = mirror(ObservationSchema(self._levels))
+        columns, signs = mirror(self._schema)
         self.register_buffer("_columns", torch.as_tensor(columns), persistent=False)
         self.register_buffer("_signs", torch.as_tensor(signs), persistent=False)
         layers: list[nn.Module] = []

@@ -21,7 +21,8 @@ from hft_gym.envs.common import INTEGER_KEYS, check_count, check_render_mode, dr
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore
 from hft_gym.envs.render import Renderer
-from hft_gym.envs.schema import ActionSchema, ObservationSchema
+from hft_gym.envs.schema import ObservationSchema
+from hft_gym.envs.task_actions import action_schema
 from hft_gym.errors import ActionError, ConfigError
 from hft_gym.extras import needing_extras
 
@@ -106,9 +107,10 @@ class HFTVecEnv(VecEnv):
     ) -> None:
         n = check_count("num_envs", num_envs, 1)
         self.config = make_config(config, settings, EnvConfig)
-        self.observation_schema = ObservationSchema(self.config.levels)
-        self.action_schema = ActionSchema(self.config.action)
+        self.observation_schema = ObservationSchema.of(self.config)
+        self.action_schema = action_schema(self.config)
         self.core = EnvCore(self.config, n, threads=check_count("threads", threads, 1))
+        self._integers = [key for key in self.core.INFO_KEYS if key in INTEGER_KEYS]
         self.stagger, self.step_infos = stagger, step_infos
         self.spec = None
         self._render_mode = check_render_mode(render_mode)
@@ -127,7 +129,7 @@ class HFTVecEnv(VecEnv):
         shown = 1 if self._render_mode == "human" else count
         tick, history = self.config.market.tick_size, self._render_mode == "rgb_array"
         return [
-            Renderer(self.observation_schema, tick, f"HFTMarket-v0 [{i}]", history=history)
+            Renderer(self.observation_schema, tick, f"{self.config.id} [{i}]", history=history)
             for i in range(shown)
         ]
 
@@ -261,7 +263,7 @@ class HFTVecEnv(VecEnv):
 
     def _as_info(self, values: NDArray[np.float64]) -> dict[str, Any]:
         info: dict[str, Any] = dict(zip(self.core.INFO_KEYS, values.tolist(), strict=True))
-        for key in INTEGER_KEYS:
+        for key in self._integers:
             info[key] = int(info[key])
         return info
 

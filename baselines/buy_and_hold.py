@@ -25,6 +25,7 @@ class BuyAndHold(Trader):
     """
 
     name: ClassVar[str] = "buy-and-hold"
+    tasks: ClassVar[tuple[str, ...]] = ("market-making", "liquidity-taking")
 
     side: Literal["buy", "sell"] = "buy"
 

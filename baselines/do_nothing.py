@@ -18,6 +18,7 @@ class DoNothing(Strategy):
     """Never sends an order."""
 
     name: ClassVar[str] = "do-nothing"
+    tasks: ClassVar[tuple[str, ...]] = ("market-making", "execution", "liquidity-taking")
 
     symbol: str = "HFT"
 

@@ -41,6 +41,7 @@ class LiquidityTakingStrategy(Strategy):
     """
 
     name: ClassVar[str] = "liquidity-taking"
+    tasks: ClassVar[tuple[str, ...]] = ("market-making", "liquidity-taking")
 
     symbol: str
     signal_threshold: float = setting(0.0002, low=0.0)

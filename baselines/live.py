@@ -83,6 +83,7 @@ class LiveFace:
             price=mid,
             lot=strategy.order_size,
             tick_size=tick,
+            goal=np.array([float(getattr(strategy, "goal", math.nan))]),
             raw=np.array(
                 [[x for level in (*snapshot.bids, *snapshot.asks) for x in level] or [mid]], np.float32
             ),

@@ -29,6 +29,7 @@ class Oracle(Trader):
     """
 
     name: ClassVar[str] = "oracle"
+    tasks: ClassVar[tuple[str, ...]] = ("market-making", "liquidity-taking")
     cheats: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

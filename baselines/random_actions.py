@@ -35,6 +35,7 @@ class RandomActions(Strategy):
     """
 
     name: ClassVar[str] = "random"
+    tasks: ClassVar[tuple[str, ...]] = ("market-making", "execution", "liquidity-taking")
 
     symbol: str = "HFT"
     order_size: int = setting(1, low=1)

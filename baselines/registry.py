@@ -29,6 +29,11 @@ _HOMES = {
     "order-flow-imbalance": "baselines.order_flow_imbalance:OrderFlowImbalance",
     "queue-imbalance": "baselines.queue_imbalance:QueueImbalance",
     "microprice-taker": "baselines.microprice_taker:MicroPriceTaker",
+    "immediate": "baselines.immediate:Immediate",
+    "twap": "baselines.twap:Twap",
+    "vwap": "baselines.vwap:Vwap",
+    "almgren-chriss": "baselines.almgren_chriss:AlmgrenChrissExecution",
+    "passive-then-cross": "baselines.passive_then_cross:PassiveThenCross",
 }
 """A new baseline is one module and one line here."""
 _PRIVILEGED = {"oracle": "baselines.oracle:Oracle"}
@@ -43,8 +48,10 @@ _MODEL_HOMES = {
 
 
 def names(env: Any = None) -> list[str]:
-    """The names of our own strategies: those of an environment, without one those of the market."""
-    return list(_homes(env)[0])
+    """The names of our own strategies: those that fit an environment, without one all of the market's."""
+    homes = _homes(env)[0]
+    task = getattr(getattr(getattr(env, "unwrapped", env), "config", None), "task", None)
+    return [name for name in homes if task is None or task in get(name).tasks]
 
 
 def _homes(env: Any) -> tuple[dict[str, str], type[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -128,6 +128,8 @@ class Taker(Trader):
     Args:
         exit_level: 0 closes when the signal has gone, -1 only when the opposite signal comes.
     """
+
+    tasks: ClassVar[tuple[str, ...]] = ("market-making", "liquidity-taking")
 
     exit_level: float = setting(-1.0, low=-1.0, high=1.0)
 

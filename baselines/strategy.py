@@ -4,7 +4,7 @@ A subclass writes its rule once, in `Strategy.decide`, on a small common view of
 mid in ticks, sizes and inventory in lots. The base class makes of it
 
 * ``predict(observation, state, episode_start, deterministic)`` for the environments: single and batched raw
-  observations, vectorised, in all three action encodings, after ``bind(env)``;
+  observations, vectorised, in all action encodings, after ``bind(env)``;
 * ``on_market_update(snapshot, timestamp) -> list[Order]`` for book snapshots, one market at a time.
 """
 
@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from baselines.encoding import Encoder
 from baselines.live import LiveFace
 from baselines.ranges import SearchSpace
 from baselines.scales import usual_price
@@ -47,6 +48,7 @@ class View:
         price: level of the price, ticks: what turns a fractional move into ticks.
         lot: lots of one order.
         tick_size: currency per tick.
+        goal: the position that a parent order leads to, lots; NaN where there is none.
         raw: (N, K) everything observed, for what has no column of its own.
     """
 
@@ -69,6 +71,7 @@ class View:
     price: float
     lot: int
     tick_size: float
+    goal: Floats
     raw: Array
 
     def __len__(self) -> int:
@@ -114,9 +117,8 @@ class _Binding:
     columns: tuple[int, ...]
     book: tuple[slice, ...]
     width: int
-    actions: Any
-    behind: Floats
-    options: Array
+    encoder: Encoder
+    goal: float
     price: float
     lot: int
     tick_size: float
@@ -145,12 +147,14 @@ class Strategy(ABC):
 
     Attributes:
         name: what reports call it.
+        tasks: of environments that it fits, as ``EnvConfig.task`` names them.
         symbol, order_size, tick_size: of the orders that `on_market_update` sends; a subclass has them as
             parameters, else these defaults hold.
         position: own position in lots as `on_market_update` believes it; `on_fill` keeps it.
     """
 
     name: ClassVar[str] = ""
+    tasks: ClassVar[tuple[str, ...]] = ("market-making",)
     symbol: str = "HFT"
     order_size: int = 1
     tick_size: float = 0.01
@@ -188,7 +192,8 @@ class Strategy(ABC):
         """Learn the columns, the actions and the scales of an environment (single or vector); returns itself.
 
         Raises:
-            ConfigError: the environment has no observation and action schema.
+            ConfigError: the environment has no observation and action schema, or is for a task that the strategy is not
+                for.
         """
         core = env if hasattr(env, "observation_schema") else getattr(env, "unwrapped", env)
         schema, actions = getattr(core, "observation_schema", None), getattr(core, "action_schema", None)
@@ -197,16 +202,22 @@ class Strategy(ABC):
                 f"cannot bind to {type(env).__name__}: it has no observation_schema and action_schema; "
                 "give an HFTMarket environment, single or vector"
             )
+        task = getattr(core.config, "task", self.tasks[0])
+        if task not in self.tasks:
+            from baselines.registry import names
+
+            raise ConfigError(
+                f"{self.name or type(self).__name__} is for the task {' or '.join(map(repr, self.tasks))}, and does "
+                f"not fit {core.config.id}, whose task is {task!r}; what fits: {', '.join(names(core))}"
+            )
         market = core.config.market
-        behind = [(_behind(o), i) for i, o in enumerate(actions.quote_options) if o != "none"]
-        behind.sort(reverse=True)  # the farthest first: it wins a tie
+        execution = task == "execution"
         self._bound = _Binding(
             columns=tuple(schema.index(c) for c in _COLUMNS),
             book=tuple(schema.groups[g] for g in _BOOK),
             width=len(schema),
-            actions=actions,
-            behind=np.array([float(b) for b, _ in behind]),
-            options=np.array([i for _, i in behind]),
+            encoder=Encoder(actions, int(core.config.order_size), cuts=execution),
+            goal=0.0 if execution else np.nan,
             price=usual_price(core),
             lot=int(core.config.order_size),
             tick_size=float(market.tick_size),
@@ -246,7 +257,7 @@ class Strategy(ABC):
             )
         view = _view_of(rows, bound)
         wish, memory = self.decide(view, self._memory(view, state, episode_start))
-        actions = _actions_of(wish, view, bound)
+        actions = bound.encoder(wish, view)
         return (actions if np.ndim(observation) == 2 else actions[0]), memory
 
     def _memory(self, view: View, state: Array | None, episode_start: Array | None) -> Array:
@@ -310,13 +321,6 @@ class Strategy(ABC):
         return self._live.orders(self, snapshot, timestamp)
 
 
-def _behind(option: str) -> int:
-    """Ticks behind the touch that a quote option stands for."""
-    if option in ("improve", "join"):
-        return -1 if option == "improve" else 0
-    return int(option.removeprefix("behind_"))
-
-
 def _view_of(rows: Array, bound: _Binding) -> View:
     named = dict(zip(_COLUMNS, rows[:, bound.columns].astype(np.float64).T, strict=True))
     bid_size, ask_size = named.pop("bid_size_1"), named.pop("ask_size_1")
@@ -334,30 +338,6 @@ def _view_of(rows: Array, bound: _Binding) -> View:
         price=bound.price,
         lot=bound.lot,
         tick_size=bound.tick_size,
+        goal=np.full(len(rows), bound.goal),
         raw=rows,
     )
-
-
-def _actions_of(wish: Wish, view: View, bound: _Binding) -> Array:
-    """The nearest available quotes; a quote or take smaller than the environment's order is not sent."""
-    bid = _nearest(np.where(wish.bid_size >= bound.lot, wish.bid, np.nan), view.bid, view.ask, bound)
-    # An ask is a bid in the mirror.
-    ask = _nearest(np.where(wish.ask_size >= bound.lot, -wish.ask, np.nan), -view.ask, -view.bid, bound)
-    take = np.where(wish.take >= bound.lot, 1, np.where(wish.take <= -bound.lot, 2, 0))
-    actions: Array = bound.actions.encode(bid, ask, take)
-    return actions
-
-
-def _nearest(price: Floats, touch: Floats, opposite: Floats, bound: _Binding) -> Array:
-    """(N,) option whose price is nearest to the wanted one; the more cautious of two equally near; 0 for
-    none.
-    """
-    candidates = touch[:, None] - bound.behind
-    inside = np.minimum(
-        candidates, np.maximum(opposite - 1.0, touch)[:, None]
-    )  # improving stops at the spread
-    candidates = np.where(np.isnan(opposite)[:, None], candidates, inside)
-    distance = np.round(np.abs(candidates - price[:, None]), 6)
-    usable = ~(np.isnan(price) | np.isnan(touch))
-    choice = bound.options[np.argmin(np.where(usable[:, None], distance, 0.0), axis=1)]
-    return np.where(usable, choice, 0)

@@ -208,18 +208,14 @@ def _register() -> None:
     The episode's end is a rule of the market (the position is closed at book prices), so there is no
     ``max_episode_steps``: the environment terminates itself.
     """
-    if "HFTMarket-v0" not in gymnasium.registry:
-        gymnasium.register(
-            id="HFTMarket-v0",
-            entry_point="hft_gym.envs.single:HFTMarketEnv",
-            vector_entry_point="hft_gym.envs.vector:HFTMarketVectorEnv",
-        )
-    if "HFTModel-v0" not in gymnasium.registry:
-        gymnasium.register(
-            id="HFTModel-v0",
-            entry_point="hft_gym.envs.model.single:HFTModelEnv",
-            vector_entry_point="hft_gym.envs.model.vector:HFTModelVectorEnv",
-        )
+    for name, home in (
+        ("HFTMarket", "hft_gym.envs:HFTMarket"),
+        ("HFTExecution", "hft_gym.envs:HFTExecution"),
+        ("HFTLiquidityTaking", "hft_gym.envs:HFTLiquidityTaking"),
+        ("HFTModel", "hft_gym.envs.model:HFTModel"),
+    ):
+        if f"{name}-v0" not in gymnasium.registry:
+            gymnasium.register(id=f"{name}-v0", entry_point=f"{home}Env", vector_entry_point=f"{home}VectorEnv")
 
 
 _register()

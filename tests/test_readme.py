@@ -49,6 +49,8 @@ SMALLEST = (
         r"(hft-gym train ppo) --minutes 4 (--name \w+) --tune 24 (--env\.feed \S+ --env\.replay\.split train) .*",
         rf"\1 \2 \3 {TINY_RUN} --env.order-size 100 --env.max-position 500",
     ),
+    (r"(hft-gym train ppo) --minutes 10 (--env\.task .*)", rf"\1 \2 {TINY_RUN}"),
+    (r"(hft-gym compare --env\.task \w+)", r"\1 --episodes 4 --resamples 50 --env.episode-steps 60"),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
     (r"(hft-gym compare --policies [\w -]+) runs/\w+ --tune 20", r"\1 --episodes 4 --resamples 50"),
 )

@@ -42,7 +42,16 @@ if TYPE_CHECKING:
 
 __all__ = ["BASELINES", "CompareOptions", "Progress", "compare_policies", "main", "show_and_write"]
 
-BASELINES = ("do-nothing", "random", "market-making", "liquidity-taking")
+BASELINES = {
+    "market-making": ("do-nothing", "random", "market-making", "liquidity-taking"),
+    "execution": ("do-nothing", "immediate", "twap", "vwap", "almgren-chriss", "passive-then-cross"),
+    "liquidity-taking": ("do-nothing", "random", "liquidity-taking"),
+}
+"""What a policy is compared with, by the task of the environment."""
+
+
+PARENT_METRICS = ("parent_shortfall_ticks", "parent_shortfall", "completion")
+"""What is shown of executions in any case."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ class CompareOptions:
     trained agent. The tables go to the terminal, everything else into the output folder.
     """
 
-    policies: tuple[str, ...] = BASELINES
-    """What to compare."""
+    policies: tuple[str, ...] = ()
+    """What to compare; default: scripted strategies that fit the task."""
     episodes: int = 200
     """Held-out episodes that each policy plays."""
     seed: int = 0
@@ -93,7 +102,7 @@ class CompareOptions:
 
 
 def compare_policies(
-    policies: Sequence[str] = BASELINES,
+    policies: Sequence[str] | None = None,
     config: EnvConfig | Mapping[str, Any] | None = None,
     *,
     agents: Mapping[str, Policy] | None = None,
@@ -115,7 +124,8 @@ def compare_policies(
     """Play every policy on the same held-out episodes.
 
     Args:
-        policies: names of baselines, with parameters or not, and paths of agents, as on the command line.
+        policies: names of baselines, with parameters or not, and paths of agents, as on the command line; None: the
+            `BASELINES` of the task.
         config: the environment.
         agents: further trained agents, already loaded, by name.
         episodes: how many.
@@ -150,7 +160,7 @@ def compare_policies(
     stored: dict[str, dict[str, Any]] = {}  # policies with parameters that ship with the package
     chosen: dict[str, str] = {}  # policies whose parameters somebody chose -> baseline
     with Progress(console) as progress:
-        for text in policies:
+        for text in BASELINES[config.task] if policies is None else policies:
             if _is_agent(text):
                 name = _agent_name(text, [*players, *trained])
                 trained[name] = _load_agent(text)
@@ -287,7 +297,8 @@ def show_and_write(
     from rich.console import Console
 
     console = console or Console()
-    print_comparison(comparison, console, metrics)
+    execution = comparison.meta.get("config", {}).get("task") == "execution"
+    print_comparison(comparison, console, (*(PARENT_METRICS if execution else ()), *metrics))
     for tuning in comparison.meta.get("tuning", ()):
         chosen = ", ".join(f"{k}={v:g}" for k, v in tuning["best"].items()) or "the defaults"
         console.print(
@@ -317,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if out.exists() and not out.is_dir():
         raise ConfigError(f"out: {out} is a file; allowed is a folder, or a path where one can be made")
     comparison = compare_policies(
-        options.policies,
+        options.policies or None,
         options.env,
         episodes=options.episodes,
         seed=options.seed,
@@ -374,7 +385,7 @@ def _config_for(policy: Policy, config: EnvConfig) -> EnvConfig:
     trained_in = getattr(policy, "config", None)
     if not isinstance(trained_in, Mapping):
         return config
-    faces = {k: trained_in[k] for k in ("action", "levels") if k in trained_in}
+    faces = {k: trained_in[k] for k in ("action", "ladder", "levels") if k in trained_in}
     return build(EnvConfig, {**to_dict(config), **faces})
 
 

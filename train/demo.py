@@ -167,7 +167,7 @@ def demo(options: DemoOptions, console: Console, command: str = "") -> Any:
     from hft_gym.envs.vector import HFTMarketVectorEnv
 
     scale = HFTMarketVectorEnv(1)
-    scripted: dict[str, Policy] = {name: baselines.make(name, scale) for name in BASELINES}
+    scripted: dict[str, Policy] = {name: baselines.make(name, scale) for name in BASELINES["market-making"]}
     watch(scripted, show, console, options.show, "one episode, the same for all")
 
     console.rule("3  a PPO agent learns")

@@ -151,6 +151,8 @@ class Options:
             raise ConfigError(
                 f"policy: mirror needs env.action multi_discrete, got {self.env.action}; use mlp"
             )
+        if self.policy == "mirror" and self.env.task == "liquidity-taking":
+            raise ConfigError(f"policy: mirror needs quotes, and env.task {self.env.task} has none; use mlp")
         if not 0.0 < self.validation_share < 1.0:
             raise ConfigError(f"validation_share: must be between 0 and 1, got {self.validation_share}")
 
@@ -331,7 +333,7 @@ def _new_model(options: Options, config: EnvConfig) -> Any:
         seed=options.seed,
         device="cpu",
     )
-    if config.action == "multi_discrete":
+    if config.action == "multi_discrete" and config.task != "liquidity-taking":
         with torch.no_grad():
             policy, join = model.policy, QUOTE_OPTIONS.index("join")
             if mirrored:
@@ -349,13 +351,13 @@ def compare_run(outcome: Outcome, console: Console | None = None, command: str =
     Prints the table and writes it into the run's folder; returns the `hft_gym.report.Comparison`.
     """
     import agents
-    from train.compare import BASELINES, compare_policies, show_and_write
+    from train.compare import compare_policies, show_and_write
     from train.trials import TrialLog
 
     options, run = outcome.options, outcome.run
     agent = agents.load(run.agent, name=name or options.name)
     comparison = compare_policies(
-        BASELINES,
+        None,
         parts(options)[2],
         agents={agent.name: agent, f"{agent.name} (drawn)": agent.stochastic()},
         episodes=options.compare,

@@ -15,9 +15,30 @@ import numpy.typing as npt
 from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
 
-__all__ = ["AlmgrenChriss"]
+__all__ = ["AlmgrenChriss", "share_held", "urgency"]
 
 Floats = npt.NDArray[np.float64]
+
+
+def urgency(squared: Any, interval: float = 0.0) -> Floats:
+    """Kappa of 2 (cosh(kappa tau) - 1) / tau² = *squared*; its limit, the root, for *interval* tau = 0."""
+    root = np.sqrt(np.asarray(squared, np.float64))
+    if interval == 0.0:
+        return root
+    # cosh(x) - 1 = 2 sinh(x / 2)²: no digits are lost where the urgency is small.
+    return np.asarray(2.0 / interval * np.arcsinh(0.5 * interval * root))
+
+
+def share_held(kappa: Any, passed: Any, horizon: Any) -> Floats:
+    """sinh(kappa (T - t)) / sinh(kappa T) at t = *passed* of T = *horizon*; arguments broadcast. Equation (17)."""
+    kappa, passed, horizon = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (kappa, passed, horizon)))
+    left = np.maximum(horizon - passed, 0.0)
+    straight = left / np.where(horizon > 0, horizon, 1.0)
+    flat = kappa * horizon < 1e-8
+    k = np.where(flat, 1.0, kappa)
+    # sinh(a) / sinh(b) by exponentials that cannot overflow.
+    bottom = np.expm1(-2.0 * k * np.where(horizon > 0, horizon, 1.0))
+    return np.where(flat, straight, np.exp(-k * (horizon - left)) * np.expm1(-2.0 * k * left) / bottom)
 
 
 @dataclass(frozen=True)
@@ -73,20 +94,14 @@ class AlmgrenChriss:
             risk_aversion: lambda, weight of the variance [1 / price · shares].
         """
         tau = self.interval
-        squared = risk_aversion * self.sigma**2 / self._adjusted
-        # cosh(x) - 1 = 2 sinh(x / 2)²: no digits are lost where the urgency is small.
-        return float(2.0 / tau * np.arcsinh(0.5 * tau * np.sqrt(squared)))
+        return float(urgency(risk_aversion * self.sigma**2 / self._adjusted, tau))
 
     def trajectory(self, risk_aversion: float) -> Floats:
         """Shares held at the times 0, tau, ..., T, shape (N + 1,): equation (17)."""
         kappa = self.kappa(risk_aversion)
         left = self.horizon - self.interval * np.arange(self.intervals + 1)
         left[-1] = 0.0
-        if kappa * self.horizon < 1e-8:
-            return self.twap()
-        # sinh(a) / sinh(b) by exponentials that cannot overflow.
-        ratio = np.expm1(-2.0 * kappa * left) / np.expm1(-2.0 * kappa * self.horizon)
-        return np.asarray(self.quantity * np.exp(-kappa * (self.horizon - left)) * ratio)
+        return np.asarray(self.quantity * share_held(kappa, self.horizon - left, self.horizon))
 
     def twap(self) -> Floats:
         """The trajectory that sells at a constant rate: least expected cost, shape (N + 1,)."""

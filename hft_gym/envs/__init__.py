@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hft_gym.envs.actions import ActionSchema
-    from hft_gym.envs.config import EnvConfig, RewardConfig
+    from hft_gym.envs.config import EnvConfig, ExecutionConfig, LadderConfig, RewardConfig
     from hft_gym.envs.core import EnvCore
     from hft_gym.envs.schema import Column, ObservationSchema
     from hft_gym.envs.single import HFTMarketEnv
+    from hft_gym.envs.task_actions import LadderSchema, TakeSchema
+    from hft_gym.envs.tasks import (
+        HFTExecutionEnv,
+        HFTExecutionVectorEnv,
+        HFTLiquidityTakingEnv,
+        HFTLiquidityTakingVectorEnv,
+    )
     from hft_gym.envs.vector import HFTMarketVectorEnv
 
 _HOMES = {
@@ -21,11 +28,19 @@ _HOMES = {
     "Column": "hft_gym.envs.schema",
     "EnvConfig": "hft_gym.envs.config",
     "EnvCore": "hft_gym.envs.core",
+    "ExecutionConfig": "hft_gym.envs.config",
+    "HFTExecutionEnv": "hft_gym.envs.tasks",
+    "HFTExecutionVectorEnv": "hft_gym.envs.tasks",
+    "HFTLiquidityTakingEnv": "hft_gym.envs.tasks",
+    "HFTLiquidityTakingVectorEnv": "hft_gym.envs.tasks",
     "HFTMarketEnv": "hft_gym.envs.single",
     "HFTMarketVectorEnv": "hft_gym.envs.vector",
+    "LadderConfig": "hft_gym.envs.config",
+    "LadderSchema": "hft_gym.envs.task_actions",
     "ObservationSchema": "hft_gym.envs.schema",
     "RandomisationConfig": "hft_gym.envs.randomise",
     "RewardConfig": "hft_gym.envs.config",
+    "TakeSchema": "hft_gym.envs.task_actions",
 }
 
 __all__ = [
@@ -33,11 +48,19 @@ __all__ = [
     "Column",
     "EnvConfig",
     "EnvCore",
+    "ExecutionConfig",
+    "HFTExecutionEnv",
+    "HFTExecutionVectorEnv",
+    "HFTLiquidityTakingEnv",
+    "HFTLiquidityTakingVectorEnv",
     "HFTMarketEnv",
     "HFTMarketVectorEnv",
+    "LadderConfig",
+    "LadderSchema",
     "ObservationSchema",
     "RandomisationConfig",
     "RewardConfig",
+    "TakeSchema",
 ]
 
 

@@ -17,7 +17,7 @@ from hft_gym.errors import ActionError, ConfigError
 
 __all__ = ["QUOTE_OPTIONS", "TAKE_OPTIONS", "ActionKind", "ActionSchema"]
 
-ActionKind: TypeAlias = Literal["multi_discrete", "continuous", "discrete"]
+ActionKind: TypeAlias = Literal["multi_discrete", "continuous", "discrete", "ladder"]
 
 QUOTE_OPTIONS = ("none", "improve", "join", "behind_1", "behind_2", "behind_3", "behind_5", "behind_10")
 """What a quote can be, relative to the others' best price of its side in the observed book."""
@@ -58,26 +58,30 @@ class ActionSchema:
     (2, 3, 1)
     """
 
-    quote_options = QUOTE_OPTIONS
-    take_options = TAKE_OPTIONS
+    quote_options: tuple[str, ...] = QUOTE_OPTIONS
+    take_options: tuple[str, ...] = TAKE_OPTIONS
+    width: int = 3
+    """Integers that the core takes for one environment."""
 
     def __init__(self, kind: ActionKind = "multi_discrete") -> None:
         kinds = get_args(ActionKind)
         if kind not in kinds:
             raise ConfigError(f"action: unknown encoding {kind!r}{did_you_mean(str(kind), kinds)}")
+        if kind == "ladder" and type(self) is ActionSchema:
+            raise ConfigError("the ladder's actions are a LadderSchema")
         self.kind: ActionKind = kind
 
     def __eq__(self, other: object) -> bool:
         """Schemas are equal if their encodings are."""
-        return isinstance(other, ActionSchema) and self.kind == other.kind
+        return type(other) is type(self) and self.kind == other.kind
 
     def __hash__(self) -> int:
         """Hash of the encoding."""
-        return hash(self.kind)
+        return hash((type(self), self.kind))
 
     def __repr__(self) -> str:
         """The encoding."""
-        return f"ActionSchema({self.kind!r})"
+        return f"{type(self).__name__}({self.kind!r})"
 
     def space(self) -> spaces.Space[Any]:
         """A new action space of one environment."""
@@ -140,7 +144,7 @@ class ActionSchema:
         box[..., 2] = np.array([0.0, 1.0, -1.0])[orders[..., 2]]
         return box
 
-    def decode(self, action: Any) -> tuple[int, int, int]:
+    def decode(self, action: Any) -> tuple[int, ...]:
         """One action as (bid quote, ask quote, take) indices.
 
         This is in the path of every step of a single environment, hence plain Python numbers: for three of

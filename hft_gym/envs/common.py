@@ -18,12 +18,13 @@ __all__ = [
     "check_render_mode",
     "draw_key",
     "make_config",
+    "of_task",
 ]
 
 C = TypeVar("C")
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
-INTEGER_KEYS = ("inventory", "unclosed", "variant")
+INTEGER_KEYS = ("inventory", "unclosed", "variant", "quantity", "quantity_left")
 """Infos that count: whole numbers, though the core keeps all infos in one float array."""
 
 
@@ -42,6 +43,22 @@ def make_config(config: C | Mapping[str, Any] | None, settings: Mapping[str, Any
         return build(kind, config)
     base = to_dict(config) if isinstance(config, kind) else dict(cast("Mapping[str, Any]", config or {}))
     return build(kind, _merge(base, settings))
+
+
+def of_task(task: str | None, config: Any, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of an environment that is for one task; None: for any.
+
+    Raises:
+        ConfigError: another task is asked for.
+    """
+    if task is None:
+        return settings
+    default = "market-making"
+    given = config.get("task", default) if isinstance(config, Mapping) else getattr(config, "task", default)
+    asked = settings.get("task", task)
+    if asked != task or given not in (task, default):
+        raise ConfigError(f"task: this environment's is {task!r}, got {given if asked == task else asked!r}")
+    return {**settings, "task": task}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

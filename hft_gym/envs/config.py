@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym.config import setting, to_dict, validate
+from hft_gym.envs.actions import QUOTE_OPTIONS
 from hft_gym.envs.randomise import RandomisationConfig, Variant, draw_variants
-from hft_gym.envs.records import ENV_PARAM
+from hft_gym.envs.records import ENV_PARAM, MAX_RUNGS
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.records import EVENT_FILL, EVENT_TOUCH, EVENT_TRADE, SUBUNITS
+from hft_gym.types import OrderSide
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,69 @@ class ReplayConfig:
         validate(self)
 
 
+TASK_IDS = {
+    "market-making": "HFTMarket-v0",
+    "execution": "HFTExecution-v0",
+    "liquidity-taking": "HFTLiquidityTaking-v0",
+}
+"""The environment that a task is registered as."""
+_SIDES = {"buy": int(OrderSide.BID), "sell": int(OrderSide.ASK), "drawn": -1}
+
+
+@dataclass(frozen=True)
+class ExecutionConfig:
+    """The parent order of ``task="execution"``; its deadline is the end of the episode."""
+
+    side: Literal["buy", "sell", "drawn"] = setting("drawn", doc="of the parent order; drawn: by each episode's key")
+    quantity: int = setting(50, low=1, high=2**24, doc="of the parent order [lots]")
+    max_quantity: int | None = setting(
+        None, low=1, high=2**24, doc="if given, each episode draws from quantity to this [lots]"
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.max_quantity is not None and self.max_quantity < self.quantity:
+            raise ConfigError(f"max_quantity is {self.max_quantity}; it must be at least quantity, {self.quantity}")
+
+    @property
+    def largest(self) -> int:
+        """The largest quantity that an episode can have [lots]."""
+        return self.quantity if self.max_quantity is None else self.max_quantity
+
+
+@dataclass(frozen=True)
+class LadderConfig:
+    """The price levels and sizes of ``action="ladder"``."""
+
+    offsets: tuple[int, ...] = setting(
+        (0, 1, 2, 3, 4),
+        low=-1000,
+        high=1000,
+        min_length=1,
+        max_length=MAX_RUNGS,
+        doc="ticks behind the touch of each level, ascending; negative: inside the spread",
+    )
+    max_size: int = setting(5, low=1, high=1000, doc="largest volume at a level, and of a take [order_size]")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if any(a >= b for a, b in zip(self.offsets, self.offsets[1:], strict=False)):
+            raise ConfigError(f"offsets are {self.offsets}; they must ascend")
+
+
 @dataclass(frozen=True)
 class EnvConfig:
-    """Everything about ``HFTMarket-v0`` that can be chosen; JSON-able through :func:`hft_gym.config.to_dict`."""
+    """Everything about the market's environments that can be chosen; JSON-able by :func:`hft_gym.config.to_dict`."""
 
     market: MarketConfig = setting(
         factory=MarketConfig, doc="the market: a preset's name, a TOML file of settings, or its settings"
     )
     feed: str | None = setting(None, doc="recorded file to replay instead of simulating the flow (docs/data.md)")
     replay: ReplayConfig = setting(factory=ReplayConfig, doc="part of the recorded day")
+    task: Literal["market-making", "execution", "liquidity-taking"] = setting(
+        "market-making", doc="what is to be done: quote and take, trade a parent order, or only take"
+    )
+    execution: ExecutionConfig = setting(factory=ExecutionConfig, doc="the parent order of an execution")
     episode_steps: int = setting(1000, low=1, high=10**9, doc="decisions an episode")
     clock: Literal["time", "event"] = setting("time", doc="decide every step_ns, or at the next event")
     step_ns: int = setting(
@@ -75,7 +131,10 @@ class EnvConfig:
     volatility_decay: float = setting(
         0.98, low=0.0, below=1.0, doc="decay per decision of the observed volatility's average"
     )
-    action: Literal["multi_discrete", "continuous", "discrete"] = setting("multi_discrete", doc="encoding of actions")
+    action: Literal["multi_discrete", "continuous", "discrete", "ladder"] = setting(
+        "multi_discrete", doc="encoding of actions"
+    )
+    ladder: LadderConfig = setting(factory=LadderConfig, doc="levels and sizes of the ladder")
     reward: RewardConfig = setting(factory=RewardConfig, doc="weights of the reward's terms")
     randomise: RandomisationConfig = setting(
         factory=RandomisationConfig, doc="what each episode draws of its market: domain randomisation"
@@ -87,7 +146,7 @@ class EnvConfig:
             raise ConfigError(f"market.participants is {self.market.participants}; this environment has exactly 1")
         if self.market.max_own_orders < 6:
             raise ConfigError(f"market.max_own_orders is {self.market.max_own_orders}; an agent needs at least 6")
-        if self.order_size > self.max_position:
+        if self.task != "execution" and self.order_size > self.max_position:
             raise ConfigError(
                 f"order_size is {self.order_size}, more than max_position, {self.max_position}: no order could be sent "
                 "whole; raise max_position or lower order_size"
@@ -104,16 +163,25 @@ class EnvConfig:
             )
         if self.feed is not None and self.randomise.changes_flow:
             raise ConfigError("randomise: a replayed day has no order flow to draw; only latency and fees can be")
+        if self.task != "execution" and self.execution != ExecutionConfig():
+            raise ConfigError(f'execution is given, but the task is {self.task!r}; it takes task="execution"')
+        if self.action != "ladder" and self.ladder != LadderConfig():
+            raise ConfigError(f'ladder is given, but the action is {self.action!r}; it takes action="ladder"')
+        if self.order_size * self.ladder.max_size > 2**24:
+            raise ConfigError(
+                f"order_size {self.order_size} times ladder.max_size {self.ladder.max_size} is above {2**24} lots"
+            )
         for variant in self.variants:
             self._check_money(variant.market)
 
     def _check_money(self, market: MarketConfig) -> None:
         fees = market.fees
         rate = max(abs(fees.maker), abs(fees.taker)) * SUBUNITS if fees.unit == "bps" else 1.0
-        worth = 2 * self.max_position * market.initial_price * max(SUBUNITS, rate)
+        lots = self.execution.largest if self.task == "execution" else self.max_position
+        worth = 2 * lots * market.initial_price * max(SUBUNITS, rate)
         if worth >= 2**62:
             raise ConfigError(
-                f"max_position {self.max_position} at market.initial_price {market.initial_price} does not fit "
+                f"a position of {lots} lots at market.initial_price {market.initial_price} does not fit "
                 "into 64-bit money; lower one of them"
             )
 
@@ -121,6 +189,16 @@ class EnvConfig:
     def variants(self) -> tuple[Variant, ...]:
         """The markets of which each episode plays one; without randomisation there is one."""
         return draw_variants(self.market, self.randomise)
+
+    @property
+    def id(self) -> str:
+        """The id under which the task's environment is registered."""
+        return TASK_IDS[self.task]
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Ticks behind the touch of the ladder's levels; none where there is no ladder or no quote."""
+        return self.ladder.offsets if self.action == "ladder" and self.task != "liquidity-taking" else ()
 
     def compiled(self) -> NDArray[Any]:
         """The environment's parameters, an ``ENV_PARAM`` record for each of :attr:`variants`."""
@@ -133,6 +211,17 @@ class EnvConfig:
         limit = self.capital if self.loss_limit is None else min(self.capital, self.loss_limit)
         record["loss_limit"] = round(limit * SUBUNITS)
         record["pnl_weight"], record["inventory_weight"] = self.reward.pnl, self.reward.inventory
+        record["tick_size"] = self.market.tick_size
+        record["quotes"] = 1 if self.task == "liquidity-taking" else len(QUOTE_OPTIONS)
+        record["ladder"] = self.action == "ladder"
+        record["rungs"] = len(self.rungs)
+        record["offset"][: len(self.rungs)] = self.rungs
+        record["most"] = self.ladder.max_size
+        if self.task == "execution":
+            record["execution"] = 1
+            record["max_position"] = 0
+            record["parent_side"] = _SIDES[self.execution.side]
+            record["parent_low"], record["parent_high"] = self.execution.quantity, self.execution.largest
         param = np.repeat(param, len(self.variants))
         param["data_latency"] = [v.market.latency.market_data_ns for v in self.variants]
         return param

@@ -18,7 +18,9 @@ from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.kernel import TABLE_DTYPES, run_batch
 from hft_gym.envs.orders import RESET
 from hft_gym.envs.packed import table_of
-from hft_gym.envs.records import ENV_STATE, INFO_KEYS
+from hft_gym.envs.records import ENV_STATE, EXECUTION_KEYS, INFO_KEYS
+from hft_gym.envs.schema import ObservationSchema
+from hft_gym.envs.task_actions import action_schema
 from hft_gym.envs.threads import Workers
 from hft_gym.errors import ActionError, ConfigError, LogOverflowError
 from hft_gym.flow.config import silence
@@ -27,7 +29,6 @@ from hft_gym.market.config import MarketConfig
 
 __all__ = ["EnvCore", "Logs", "warm_cache"]
 
-N_OWN_COLUMNS = 20
 _ALONE = np.zeros(0, np.int64)
 
 
@@ -55,7 +56,7 @@ class EnvCore:
     ended in SAME_STEP mode.
     """
 
-    INFO_KEYS = INFO_KEYS
+    INFO_KEYS: tuple[str, ...] = INFO_KEYS
 
     def __init__(self, config: EnvConfig, num_envs: int, threads: int = 1, log_capacity: int = 0) -> None:
         self.config, self.num_envs = config, num_envs
@@ -70,8 +71,9 @@ class EnvCore:
             )
             replay = (*self.feed.kernel_arrays(), np.array([self.feed.checkpoint_rows], np.int64))
             handles = self.feed.max_handles
-        columns = 4 * config.levels + N_OWN_COLUMNS
-        played = [v.market for v in config.variants]
+        schema = ObservationSchema.of(config)
+        columns, width = len(schema), action_schema(config).width
+        played = [_room_for_ladder(v.market, config) for v in config.variants]
         market = played[0] if self.feed is None else _sized_for(played[0], self.feed)
         self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles, played)
         if self.feed is not None:  # the recorded day is the whole flow
@@ -86,12 +88,14 @@ class EnvCore:
         self.terms = np.zeros((num_envs, 2))
         self.terminated = np.zeros(num_envs, np.bool_)
         self.truncated = np.zeros(num_envs, np.bool_)
-        self.info = np.zeros((len(INFO_KEYS), num_envs))
+        if config.task == "execution":
+            self.INFO_KEYS = (*INFO_KEYS, *EXECUTION_KEYS)
+        self.info = np.zeros((len(self.INFO_KEYS), num_envs))
         self.final_info = np.zeros_like(self.info)
         self._keys = np.zeros(num_envs, np.uint64)
         self._mask = np.zeros(num_envs, np.uint8)
         self._env_param = config.compiled()
-        self._no_actions = np.zeros((num_envs, 3), np.int64)
+        self._no_actions = np.zeros((num_envs, width), np.int64)
         self._arguments: tuple[NDArray[Any], ...] = (
             self._keys, self._mask, self.env, self._env_param, self.obs, self.final_obs, self.reward, self.terms,
             self.terminated, self.info, self.final_info, *self.arrays.as_tuple(), *replay,
@@ -185,7 +189,8 @@ class EnvCore:
     def step(self, actions: NDArray[np.int64], mode: int = 0) -> None:
         """One decision in every environment.
 
-        :param actions: (N, 3) int64: bid quote, ask quote (0 to 7), take (0 to 2).
+        :param actions: (N, 3) int64: bid quote, ask quote (0 to 7), take (0 to 2); or of a ladder, (N, 2 levels + 1):
+            see :class:`~hft_gym.envs.task_actions.LadderSchema`.
         :param mode: 0: ended episodes stand still; 1: their next step starts a new one (NEXT_STEP); 2: they start anew
             at once, leaving ``final_obs`` and ``final_info`` (SAME_STEP).
         :raises ActionError: an action out of range; nothing has happened.
@@ -194,7 +199,7 @@ class EnvCore:
         if bad >= 0:
             raise ActionError(
                 f"action {actions[bad].tolist()} of environment {bad}; "
-                "allowed are bid and ask quotes 0 to 7 and take 0 to 2"
+                f"allowed are those of {action_schema(self.config).space()}"
             )
 
     def _run(self, mode: int, actions: NDArray[np.int64]) -> int:
@@ -243,6 +248,12 @@ class EnvCore:
         twin = EnvCore.__new__(EnvCore)
         twin.__setstate__(self.__getstate__())
         return twin
+
+
+def _room_for_ladder(market: MarketConfig, config: EnvConfig) -> MarketConfig:
+    """*market* with an order table that holds a ladder: a few orders a level, and those that are on their way out."""
+    orders = 8 * len(config.rungs) + 8 if config.rungs else 0
+    return replace(market, max_own_orders=max(market.max_own_orders, orders))
 
 
 def _sized_for(market: MarketConfig, feed: ReplayFeed) -> MarketConfig:

@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 
 from hft_gym._jit import I64, U, entry, inlined, kernel
-from hft_gym.book.kernel import FILL, GTC, IOC
-from hft_gym.book.ladder import ASK, BID, HEAD, MAX_PRICE, NODE, ORDER, Book
+from hft_gym.book.kernel import FILL, GTC
+from hft_gym.book.ladder import ASK, BID, HEAD, NODE, ORDER, Book
 from hft_gym.data.ops import CHECKPOINT_DTYPE, REPLAY_DTYPE
 from hft_gym.envs.ahead import prefetch_book, prefetch_records
-from hft_gym.envs.observe import AGENT, observe
+from hft_gym.envs.execution import (
+    begin_execution,
+    between,
+    follow_execution,
+    write_execution,
+    write_execution_info,
+)
+from hft_gym.envs.observe import AGENT, COMMON_COLUMNS, OWN_QUOTES, observe, observed_touch
 from hft_gym.envs.orders import (
     COLLECT,
     NEXT_STEP,
@@ -30,12 +37,13 @@ from hft_gym.envs.orders import (
     next_order,
 )
 from hft_gym.envs.packed import array_at
-from hft_gym.envs.records import ENV_PARAM, ENV_STATE
+from hft_gym.envs.records import ENV_PARAM, ENV_STATE, INFO_KEYS
+from hft_gym.envs.rungs import act_ladder, room, take, write_rungs
 from hft_gym.flow.config import FLOW
 from hft_gym.flow.population import AGENT as AGENT_DTYPE
 from hft_gym.flow.random import derive
 from hft_gym.flow.state import FLOW_STATE
-from hft_gym.market.accounts import NO_KEY, others_best, refresh_mid
+from hft_gym.market.accounts import refresh_mid
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
 from hft_gym.market.messages import send_change, send_order
@@ -57,23 +65,14 @@ from hft_gym.market.replay import Replay, open_replay
 NONE, IMPROVE, JOIN = 0, 1, 2
 BEHIND = np.array([0, 0, 0, 1, 2, 3, 5, 10])
 """Ticks behind the touch of each quote option."""
-N_QUOTE_OPTIONS, N_TAKE_OPTIONS = 8, 3
+N_TAKE_OPTIONS = 3
+N_INFO = len(INFO_KEYS)
 _S33 = np.uint64(33)
-
-
-@inlined
-def observed_touch(ex: Exchange, env: Any, side: int) -> int:
-    """Best price of the others on *side*, or the last one seen while there is none."""
-    key = others_best(ex, AGENT, side)
-    if key != NO_KEY:
-        env["touch"][side] = key if side == ASK else -key
-    return env["touch"][side]
 
 
 @inlined
 def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid: int, ask: int) -> None:
     """Bring the agent's quote on *side* to what *option* asks for: keep it, or cancel it and send another."""
-    account = ex.account[AGENT]
     now = env["decision_time"]
     if side == BID:
         price = min(bid + 1, ask - 1) if option == IMPROVE else bid - BEHIND[U(option)]
@@ -90,8 +89,7 @@ def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid:
         env["quote"][side] = -1
     if option == NONE:
         return
-    signed = account["position"] if side == BID else -account["position"]
-    quantity = min(param["order_size"], param["max_position"] - signed - account["open"][side])
+    quantity = min(param["order_size"], room(ex, param, side))
     if quantity <= 0:
         return
     o = send_order(ex, AGENT, side, price, quantity, GTC, now)
@@ -100,15 +98,20 @@ def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid:
         env["quote_id"][side] = ex.own[U(o)]["id"]
 
 
-@inlined
-def take(ex: Exchange, env: Any, param: Any, side: int) -> None:
-    """Send a market order on *side*, as far as the position limit lets it."""
-    account = ex.account[AGENT]
-    signed = account["position"] if side == BID else -account["position"]
-    quantity = min(param["order_size"], param["max_position"] - signed - account["open"][side])
-    if quantity > 0:
-        price = MAX_PRICE if side == BID else -MAX_PRICE
-        send_order(ex, AGENT, side, price, quantity, IOC, env["decision_time"])
+@kernel
+def first_bad(actions: Any, param: Any) -> int:
+    """The first environment whose action is out of range, -1 if there is none."""
+    takes = actions.shape[1] - 1
+    quotes, take_options = param["quotes"], N_TAKE_OPTIONS
+    if param["ladder"] != 0:
+        quotes, take_options = param["most"] + 1, 2 * param["most"] + 1
+    for e in range(actions.shape[0]):
+        for k in range(takes):
+            if actions[e, k] < 0 or actions[e, k] >= quotes:
+                return e
+        if actions[e, takes] < 0 or actions[e, takes] >= take_options:
+            return e
+    return -1
 
 
 @inlined
@@ -121,16 +124,6 @@ def equity2(account: Any, mid2: int) -> int:
 def variance_rate(change2: int, elapsed: int) -> float:
     """Squared mid change [half-ticks] over *elapsed* ns as a variance rate [ticks²/s]."""
     return 0.25 * change2 * change2 / (elapsed * 1e-9) if elapsed > 0 else 0.0
-
-
-@kernel
-def random_start(key: Any, first: int, last: int) -> int:
-    """A time between *first* and *last*, uniform up to a share of 2**-31."""
-    span = np.uint64(last - first + 1)
-    word = derive(key, 1000) >> _S33
-    # span · word would overflow 64 bits, so the high and low parts of span are scaled apart.
-    high = ((span >> np.uint64(16)) * word) >> np.uint64(15)
-    return first + I64(high) + I64(((span & np.uint64(0xFFFF)) * word) >> np.uint64(31))
 
 
 @kernel
@@ -149,7 +142,7 @@ def open_episode(ex: Exchange, env: Any, key: Any) -> None:
     if replay.ops.shape[0] > 0:
         begin = env["requested_start"]
         if begin < 0:
-            begin = random_start(key, env["window"][0], env["window"][1])
+            begin = between(derive(key, 1000), env["window"][0], env["window"][1])
         open_replay(ex, max(begin - ex.param["warm_up"], replay.times[0]))
     env["start_time"] = begin
     env["step"] = 0
@@ -188,6 +181,8 @@ def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
         observed_touch(ex, env, side)
     env["quote"][BID] = -1
     env["quote"][ASK] = -1
+    if param["execution"] != 0:
+        begin_execution(ex, env, param)
     state["muted"] = 0
     state["episode"] += 1
     if ex.param["log_mids"] != 0:
@@ -201,9 +196,9 @@ def act(ex: Exchange, env: Any, param: Any, bid_option: int, ask_option: int, ta
     place_quote(ex, env, param, BID, bid_option, bid, ask)
     place_quote(ex, env, param, ASK, ask_option, bid, ask)
     if take_option == 1:
-        take(ex, env, param, BID)
+        take(ex, env, param, BID, param["order_size"])
     elif take_option == 2:
-        take(ex, env, param, ASK)
+        take(ex, env, param, ASK, param["order_size"])
 
 
 @inlined
@@ -219,6 +214,8 @@ def finish_step(
     env["variance"] = decay * env["variance"] + (1.0 - decay) * variance_rate(mid2 - env["mid2"], elapsed)
     equity = equity2(account, mid2)
     ended = env["step"] >= param["episode_steps"] or (events & EVENT_END) != 0 or equity <= -2 * param["loss_limit"]
+    if param["execution"] != 0 and follow_execution(ex, env, mid2, held):
+        ended = True
     if ended:
         close_position(ex, AGENT)
         equity = equity2(account, mid2)
@@ -232,8 +229,22 @@ def finish_step(
 
 
 @inlined
-def write_info(ex: Exchange, env: Any, terms: Any, info: Any, e: int) -> None:
+def look(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, row: Any) -> None:
+    """Write the observation: what every task sees, then what is of the ladder and of an execution."""
+    observe(ex, env, param, mid2, elapsed, row)
+    c = 4 * param["levels"] + COMMON_COLUMNS
+    if param["ladder"] != 0:
+        write_rungs(ex, env, param, mid2, row, c - COMMON_COLUMNS + OWN_QUOTES, c)
+        c += 4 * param["rungs"]
+    if param["execution"] != 0:
+        write_execution(ex, env, mid2, row, c)
+
+
+@inlined
+def write_info(ex: Exchange, env: Any, param: Any, terms: Any, info: Any, e: int) -> None:
     """Write the info values of environment *e* that a step can change."""
+    if param["execution"] != 0:
+        write_execution_info(ex, env, param, info, e, N_INFO)
     account = ex.account[AGENT]
     info[0, e] = terms[0]
     info[1, e] = terms[1]
@@ -299,12 +310,9 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
     checkpoint_orders = array_at(t[32, 0], (t[32, 1],), CHECKPOINT_DTYPE)
     checkpoint_rows = array_at(t[33, 0], (t[33, 1],), _I64)
     if mode != RESET:
-        for e in range(actions.shape[0]):
-            for k in range(2):
-                if actions[e, k] < 0 or actions[e, k] >= N_QUOTE_OPTIONS:
-                    return e
-            if actions[e, 2] < 0 or actions[e, 2] >= N_TAKE_OPTIONS:
-                return e
+        bad = first_bad(actions, env_param[0])
+        if bad >= 0:
+            return bad
     replay = Replay(ops, op_row_start, times, checkpoint_start, checkpoint_orders, checkpoint_rows)
     reactive = flow[0]["reactive"] != 0 or flow.shape[0] > 1
     for e in range(lo, hi):
@@ -347,7 +355,10 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
                 if starting:
                     until, stop = min(before + p["step_ns"], agent["start_time"]), 0
                 else:
-                    act(ex, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
+                    if p["ladder"] != 0:
+                        act_ladder(ex, agent, p, actions[e])
+                    else:
+                        act(ex, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
                     until, stop = agent["decision_time"] + p["step_ns"] - p["data_latency"], p["stop"] | EVENT_END
                 events = advance(ex, until, stop)
                 elapsed = state[e]["time"] - before
@@ -362,8 +373,8 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
                     reward[e], ended = finish_step(ex, agent, p, mid2, elapsed, held, events, term)
                     terminated[e] = ended
                 break
-            observe(ex, agent, p, mid2, elapsed, obs[e])
-            write_info(ex, agent, term, info, e)
+            look(ex, agent, p, mid2, elapsed, obs[e])
+            write_info(ex, agent, p, term, info, e)
             if starting:
                 info[0, e] = 0.0
                 info[1, e] = 0.0

@@ -10,13 +10,16 @@ import numpy as np
 
 from hft_gym._jit import I64, U, ctz, inlined, kernel
 from hft_gym.book.ladder import ASK, BID, Book, key_of, next_level, queue_ahead, sentinel, word_behind
-from hft_gym.market.accounts import own_volume
+from hft_gym.market.accounts import NO_KEY, others_best, own_volume
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS
 
 AGENT = 1
 """The agent's participant number."""
 
+
+COMMON_COLUMNS, OWN_QUOTES = 20, 9
+"""Columns behind the book's that every task has, and where among them the own bid's begin."""
 
 _NO_BITS, _ONE = np.uint64(0), np.uint64(1)
 
@@ -29,6 +32,15 @@ MAX_LOTS = 2**24
 def ticks(half: int) -> float:
     """Half-ticks as ticks, within the bounds of the observation."""
     return min(max(0.5 * half, -MAX_OFFSET), MAX_OFFSET)
+
+
+@inlined
+def observed_touch(ex: Exchange, env: Any, side: int) -> int:
+    """Best price of the others on *side*, or the last one seen while there is none."""
+    key = others_best(ex, AGENT, side)
+    if key != NO_KEY:
+        env["touch"][side] = key if side == ASK else -key
+    return env["touch"][side]
 
 
 @kernel

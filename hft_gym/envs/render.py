@@ -127,12 +127,9 @@ class Renderer:
             for offset, size in zip(offsets.tolist(), sizes.tolist(), strict=True):
                 if size > 0:
                     rows.setdefault(round(mid + offset), {})[side] = size
-            own = x[self.schema.index(f"own_{side}_size")]
-            if own > 0:
-                price = round(mid + float(x[self.schema.index(f"own_{side}_offset")]))
+            for price, own, ahead in self._own_orders(x, mid, side):
                 row = rows.setdefault(price, {})
-                row[f"own_{side}"] = float(own)
-                row["ahead"] = float(x[self.schema.index(f"own_{side}_ahead")])
+                row[f"own_{side}"], row["ahead"] = own, ahead
         return Frame(
             levels=tuple(Level(price, **rows[price]) for price in sorted(rows, reverse=True)),
             mid=mid,
@@ -142,6 +139,25 @@ class Renderer:
             time=time,
             time_left=float(x[self.schema.index("time_left")]),
         )
+
+    def _own_orders(self, x: NDArray[np.float32], mid: float, side: str) -> list[tuple[int, float, float]]:
+        """Price, lots and lots ahead of the own orders on *side*: of each level of a ladder, else of the quote."""
+        at = self.schema.index
+        found: dict[int, tuple[int, float, float]] = {}
+        away = -1 if side == "bid" else 1
+        touch, other = (round(mid + float(x[at(f"{s}_offset_1")])) for s in (side, "ask" if side == "bid" else "bid"))
+        for k, offset in enumerate(self.schema.rungs, start=1):
+            price = touch + away * offset
+            if offset < 0:  # inside the spread, as far as it goes
+                price = min(price, other - 1) if side == "bid" else max(price, other + 1)
+            lots = float(x[at(f"{side}_rung_size_{k}")])
+            if lots > 0 and x[at(f"{side}_size_1")] > 0:
+                found[price] = (price, lots, float(x[at(f"{side}_rung_ahead_{k}")]))
+        lots = float(x[at(f"own_{side}_size")])
+        if not self.schema.rungs and lots > 0:
+            price = round(mid + float(x[at(f"own_{side}_offset")]))
+            found[price] = (price, lots, float(x[at(f"own_{side}_ahead")]))
+        return list(found.values())
 
     def price(self, ticks: float, half: bool = False) -> str:
         """A price in currency, with the decimals of the tick (and one more for a half-tick)."""

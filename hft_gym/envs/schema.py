@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from hft_gym.config import did_you_mean
 from hft_gym.envs.actions import ActionSchema
+
+if TYPE_CHECKING:
+    from hft_gym.envs.config import EnvConfig
 
 __all__ = ["MAX_LOTS", "MAX_TICKS", "ActionSchema", "Column", "Columns", "ObservationSchema"]
 
@@ -77,21 +80,42 @@ _MARKET_COLUMNS = (
 
 _OWN_COLUMNS = (
     Column("inventory", "lots", -MAX_LOTS, MAX_LOTS, "own position; negative is short"),
-    Column("own_bid_offset", "ticks", -MAX_TICKS, MAX_TICKS, "price of the own bid minus the mid; 0 if none"),
-    Column("own_bid_size", "lots", 0.0, MAX_LOTS, "remaining quantity of the own bid; 0 if none"),
+    Column("own_bid_offset", "ticks", -MAX_TICKS, MAX_TICKS, "price of the (best) own bid minus the mid; 0 if none"),
+    Column("own_bid_size", "lots", 0.0, MAX_LOTS, "remaining quantity of the own bids; 0 if none"),
     Column(
-        "own_bid_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the own bid; -1 if not yet acknowledged"
+        "own_bid_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the (best) own bid; -1 if not yet acknowledged"
     ),
-    Column("own_ask_offset", "ticks", -MAX_TICKS, MAX_TICKS, "price of the own ask minus the mid; 0 if none"),
-    Column("own_ask_size", "lots", 0.0, MAX_LOTS, "remaining quantity of the own ask; 0 if none"),
+    Column("own_ask_offset", "ticks", -MAX_TICKS, MAX_TICKS, "price of the (best) own ask minus the mid; 0 if none"),
+    Column("own_ask_size", "lots", 0.0, MAX_LOTS, "remaining quantity of the own asks; 0 if none"),
     Column(
-        "own_ask_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the own ask; -1 if not yet acknowledged"
+        "own_ask_ahead", "lots", -1.0, MAX_LOTS, "volume ahead of the (best) own ask; -1 if not yet acknowledged"
     ),
     Column("bought", "lots", 0.0, MAX_LOTS, "own buys filled since the last decision"),
     Column("sold", "lots", 0.0, MAX_LOTS, "own sells filled since the last decision"),
     Column("in_flight", "count", 0.0, MAX_LOTS, "own messages sent whose outcome is not yet known"),
     Column("unrealised_pnl", "ticks·lots", -MAX_VALUE, MAX_VALUE, "open position marked at the mid"),
     Column("time_left", "1", 0.0, 1.0, "share of the episode that is left; 1 at the start, 0 at the end"),
+)
+
+
+def _rung_columns(rungs: int) -> list[Column]:
+    blocks = (
+        ("rung_size", 0.0, "own working volume at level {k} of the {side} ladder as it lies now"),
+        ("rung_ahead", -1.0, "volume ahead of the first own order there; 0 if none, -1 if not yet acknowledged"),
+    )
+    return [
+        Column(f"{side}_{name}_{k}", "lots", low, MAX_LOTS, text.format(k=k, side=side))
+        for side in ("bid", "ask")
+        for name, low, text in blocks
+        for k in range(1, rungs + 1)
+    ]
+
+
+_EXECUTION_COLUMNS = (
+    Column("quantity_left", "lots", -MAX_LOTS, MAX_LOTS, "left of the parent order; positive is to buy"),
+    Column("share_left", "1", 0.0, 1.0, "the same as a share of the parent order"),
+    Column("arrival_offset", "ticks", -MAX_TICKS, MAX_TICKS, "mid at the parent order's arrival minus the mid"),
+    Column("shortfall", "ticks", -MAX_TICKS, MAX_TICKS, "shortfall so far, per lot of the parent order"),
 )
 
 
@@ -186,6 +210,8 @@ class ObservationSchema(Columns):
 
     Args:
         levels: price levels a side in the book snapshot.
+        rungs: ticks behind the touch of each level of the ladder of own orders; none: there is no ladder.
+        execution: whether there are columns of a parent order.
 
     >>> schema = ObservationSchema(levels=10)
     >>> schema.index("inventory")
@@ -198,10 +224,13 @@ class ObservationSchema(Columns):
     KeyError: "no column or group 'bid_sise'; did you mean 'bid_size'? Groups: ask_offset, ...
     """
 
-    def __init__(self, levels: int = 10) -> None:
-        self.levels = levels
-        columns = (*_book_columns(levels), *_MARKET_COLUMNS, *_OWN_COLUMNS)
+    def __init__(self, levels: int = 10, rungs: tuple[int, ...] = (), execution: bool = False) -> None:
+        self.levels, self.rungs, self.execution = levels, tuple(rungs), execution
+        n = len(self.rungs)
+        ladder = _rung_columns(n)
+        columns = (*_book_columns(levels), *_MARKET_COLUMNS, *_OWN_COLUMNS, *ladder)
         book, market = 4 * levels, 4 * levels + len(_MARKET_COLUMNS)
+        own = market + len(_OWN_COLUMNS)
         groups = {
             "bid_offset": slice(0, levels),
             "bid_size": slice(levels, 2 * levels),
@@ -209,27 +238,42 @@ class ObservationSchema(Columns):
             "ask_size": slice(3 * levels, book),
             "book": slice(0, book),
             "market": slice(book, market),
-            "own": slice(market, len(columns)),
+            "own": slice(market, own),
         }
+        if n:
+            names = ("bid_rung_size", "bid_rung_ahead", "ask_rung_size", "ask_rung_ahead")
+            groups |= {name: slice(own + i * n, own + (i + 1) * n) for i, name in enumerate(names)}
+        if execution:
+            groups["execution"] = slice(len(columns), len(columns) + len(_EXECUTION_COLUMNS))
+            columns += _EXECUTION_COLUMNS
         super().__init__(columns, groups)
+
+    @classmethod
+    def of(cls, config: EnvConfig) -> ObservationSchema:
+        """The columns that an environment of this configuration shows."""
+        return cls(config.levels, config.rungs, config.task == "execution")
 
     def __repr__(self) -> str:
         """Levels and number of columns."""
-        return f"ObservationSchema(levels={self.levels}: {len(self)} columns)"
+        more = f", rungs={self.rungs}" if self.rungs else ""
+        more += ", execution=True" if self.execution else ""
+        return f"ObservationSchema(levels={self.levels}{more}: {len(self)} columns)"
 
     def table(self) -> str:
         """The columns as a Markdown table; the levels of the book are folded."""
-        n = self.levels
         rows = []
-        for i, c in enumerate(self.columns):
-            if i < 4 * n:
-                if i % n:
-                    continue
+        folded = {"bid_offset", "bid_size", "ask_offset", "ask_size", *(g for g in self.groups if "rung" in g)}
+        blocks = {s.start: s.stop - s.start for g, s in self.groups.items() if g in folded}
+        i = 0
+        while i < len(self.columns):
+            c, n = self.columns[i], blocks.get(i, 0)
+            if n:
                 name = c.name.rsplit("_", 1)[0]
                 text = c.description.replace(" level 1 ", " level k ").replace(" level 1;", " level k;")
                 rows.append((f"{i}-{i + n - 1}", f"{name}_1..{n}", c, text))
             else:
                 rows.append((str(i), c.name, c, c.description))
+            i += max(n, 1)
         return _table(rows)
 
 

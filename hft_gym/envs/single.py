@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from hft_gym.envs.actions import ActionSchema
 from hft_gym.envs.common import (
+    INTEGER_KEYS,
     RENDER_MODES,
     check_count,
     check_options,
     check_render_mode,
     draw_key,
     make_config,
+    of_task,
 )
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore, Logs
+from hft_gym.envs.records import INFO_KEYS
 from hft_gym.envs.render import RENDER_FPS, Renderer
 from hft_gym.envs.schema import ObservationSchema
+from hft_gym.envs.task_actions import action_schema
 from hft_gym.errors import ConfigError
 
 __all__ = ["HFTMarketEnv"]
 
-_VIEWS = ("_decode", "_orders", "_order", "_obs", "_reward", "_terminated", "_truncated", "_values")
+_VIEWS = ("_decode", "_orders", "_order", "_obs", "_reward", "_terminated", "_truncated", "_values", "_more")
 
 
 class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     """One agent in one limit order book: quote on both sides, take, and be marked at the mid.
 
-    This is the data sheet of ``HFTMarket-v0``. Prices count in ticks, quantities in lots, money in ticks·lots
+    This is the data sheet of ``HFTMarket-v0``; other tasks on the same market, by the setting ``task`` or by their own
+    ids, are ``HFTExecution-v0`` and ``HFTLiquidityTaking-v0``. Prices count in ticks, quantities in lots, money in ticks·lots
     (one lot moved by one tick). The market is simulated, order by order, or replayed from a recorded day; the
     agent's orders queue and trade in the same book as everyone else's.
 
@@ -72,12 +76,12 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | 46 | elapsed | s | 0 | 1e6 | market time since the last decision |
     | 47 | volatility | ticks/√s | 0 | 2^23 | recent volatility of the mid, exponentially weighted |
     | 48 | inventory | lots | -2^24 | 2^24 | own position; negative is short |
-    | 49 | own_bid_offset | ticks | -2^23 | 2^23 | price of the own bid minus the mid; 0 if none |
-    | 50 | own_bid_size | lots | 0 | 2^24 | remaining quantity of the own bid; 0 if none |
-    | 51 | own_bid_ahead | lots | -1 | 2^24 | volume ahead of the own bid; -1 if not yet acknowledged |
-    | 52 | own_ask_offset | ticks | -2^23 | 2^23 | price of the own ask minus the mid; 0 if none |
-    | 53 | own_ask_size | lots | 0 | 2^24 | remaining quantity of the own ask; 0 if none |
-    | 54 | own_ask_ahead | lots | -1 | 2^24 | volume ahead of the own ask; -1 if not yet acknowledged |
+    | 49 | own_bid_offset | ticks | -2^23 | 2^23 | price of the (best) own bid minus the mid; 0 if none |
+    | 50 | own_bid_size | lots | 0 | 2^24 | remaining quantity of the own bids; 0 if none |
+    | 51 | own_bid_ahead | lots | -1 | 2^24 | volume ahead of the (best) own bid; -1 if not yet acknowledged |
+    | 52 | own_ask_offset | ticks | -2^23 | 2^23 | price of the (best) own ask minus the mid; 0 if none |
+    | 53 | own_ask_size | lots | 0 | 2^24 | remaining quantity of the own asks; 0 if none |
+    | 54 | own_ask_ahead | lots | -1 | 2^24 | volume ahead of the (best) own ask; -1 if not yet acknowledged |
     | 55 | bought | lots | 0 | 2^24 | own buys filled since the last decision |
     | 56 | sold | lots | 0 | 2^24 | own sells filled since the last decision |
     | 57 | in_flight | count | 0 | 2^24 | own messages sent whose outcome is not yet known |
@@ -111,6 +115,22 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     improve, join, behind_1 ... behind_10, none; the third buys above 0.8 and sells below -0.8.
     ``action_schema.encode`` builds actions of each kind from names. An action outside the space raises
     ``ActionError`` and nothing happens.
+
+    ``action="ladder"``: volumes at several price levels, and takes with sizes, all in ``order_size``. ``MultiDiscrete``:
+    for each of ``ladder.offsets`` a volume of bids, 0 to ``ladder.max_size``, the same for the asks, then the take: 0
+    nothing, 1 to ``max_size`` buys so much, ``max_size + 1`` to ``2 · max_size`` sells 1 to ``max_size``. A level lies so
+    many ticks behind the others' best price in the observed book, a negative one inside the spread, as far as that goes
+    (volumes that come to one price add up). Where the wanted volume is at work, nothing is sent; where it is less, the
+    orders that joined last are reduced, and what remains of them keeps its place in the queue; where it is more, a new
+    order joins the end; at prices where nothing is wanted, orders are cancelled. ``action_schema.encode(bid=[2, 0, 1, 0,
+    0], ask=1, take=-3)`` builds such an action. With a ladder of K levels the observation goes on:
+
+    | index | name | unit | min | max | meaning |
+    |---|---|---|---|---|---|
+    | 60 to 59 + K | bid_rung_size_1..K | lots | 0 | 2^24 | own working volume at level k of the bid ladder as it lies now |
+    | to 59 + 2K | bid_rung_ahead_1..K | lots | -1 | 2^24 | volume ahead of the first own order there; 0 if none, -1 if not yet acknowledged |
+    | to 59 + 3K | ask_rung_size_1..K | lots | 0 | 2^24 | own working volume at level k of the ask ladder as it lies now |
+    | to 59 + 4K | ask_rung_ahead_1..K | lots | -1 | 2^24 | volume ahead of the first own order there; 0 if none, -1 if not yet acknowledged |
 
     ## Reward
 
@@ -190,6 +210,10 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``replay.train_share`` | 0.666667 | share of the window that is for training |
     | ``replay.symbol`` | None | the instrument, if the file has several |
     | ``replay.queue_model`` | back | of level-2 files: which part of a queue unexplained decreases come from |
+    | ``task`` | market-making | what is to be done: quote and take, trade a parent order, or only take |
+    | ``execution.side`` | drawn | of the parent order; drawn: by each episode's key |
+    | ``execution.quantity`` | 50 | of the parent order [lots] |
+    | ``execution.max_quantity`` | None | if given, each episode draws from quantity to this [lots] |
     | ``episode_steps`` | 1_000 | decisions an episode |
     | ``clock`` | time | decide every step_ns, or at the next event |
     | ``step_ns`` | 100_000_000 | time between decisions; the time-out of the event clock [ns] |
@@ -201,6 +225,8 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``loss_limit`` | None | loss that ends the episode [ticks·lots]; None: the capital |
     | ``volatility_decay`` | 0.98 | decay per decision of the observed volatility's average |
     | ``action`` | multi_discrete | encoding of actions |
+    | ``ladder.offsets`` | 0, 1, 2, 3, 4 | ticks behind the touch of each level, ascending; negative: inside the spread |
+    | ``ladder.max_size`` | 5 | largest volume at a level, and of a take [order_size] |
     | ``reward.pnl`` | 1 | weight of the change of equity marked at the mid |
     | ``reward.inventory`` | 0 | penalty per second and squared lot of inventory |
     | ``randomise.flows`` |  | presets, one of which an episode's order flow is, each as often; none: market.flow |
@@ -214,6 +240,8 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     * v0: first version.
     """  # noqa: E501
 
+    task: ClassVar[str | None] = None
+    """What every environment of this class does; None: what the configuration says."""
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}  # noqa: RUF012
 
     def __init__(
@@ -224,10 +252,10 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         log_capacity: int = 0,
         **settings: Any,
     ) -> None:
-        self.config = make_config(config, settings, EnvConfig)
+        self.config = make_config(config, of_task(self.task, config, settings), EnvConfig)
         self.render_mode = check_render_mode(render_mode)
-        self.observation_schema = ObservationSchema(self.config.levels)
-        self.action_schema = ActionSchema(self.config.action)
+        self.observation_schema = ObservationSchema.of(self.config)
+        self.action_schema = action_schema(self.config)
         self.observation_space = self.observation_schema.space()
         self.action_space = self.action_schema.space()
         self._core = EnvCore(self.config, 1, log_capacity=check_count("log_capacity", log_capacity, 0))
@@ -236,7 +264,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
             self._renderer = Renderer(
                 self.observation_schema,
                 self.config.market.tick_size,
-                "HFTMarket-v0",
+                self.config.id,
                 history=render_mode == "rgb_array",
             )
         self._keyed = False  # whether the core has a key to derive the next episode from
@@ -248,11 +276,13 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         """Keep hold of the core's buffers: looking them up costs as much as reading them."""
         core = self._core
         self._decode = self.action_schema.decode
-        self._orders = np.zeros((1, 3), dtype=np.int64)
+        self._orders = np.zeros((1, self.action_schema.width), dtype=np.int64)
+        self._wide = self.action_schema.width != 3
         self._order = self._orders[0]
         self._obs = core.obs[0]
         self._reward, self._terminated, self._truncated = core.reward, core.terminated, core.truncated
-        self._values = core.info[:, 0]
+        self._values = core.info[: len(INFO_KEYS), 0]
+        self._more_keys, self._more = core.INFO_KEYS[len(INFO_KEYS) :], core.info[len(INFO_KEYS) :, 0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the views of the core's buffers, which a copy must not share."""
@@ -312,7 +342,10 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         if not self._running:
             raise self._needs_reset()
         order = self._order
-        order[0], order[1], order[2] = self._decode(action)
+        if self._wide:
+            order[:] = self._decode(action)
+        else:
+            order[0], order[1], order[2] = self._decode(action)
         self._core.step(self._orders)
         terminated, truncated = self._terminated.item(), self._truncated.item()
         if terminated or truncated:
@@ -325,7 +358,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     def _info(self) -> dict[str, Any]:
         # Written out: building it from a list of keys would take twice as long, in every step.
         pnl, penalty, net_pnl, inventory, mid, fees, time, unclosed, variant = self._values.tolist()
-        return {
+        info = {
             "reward_pnl": pnl,
             "reward_inventory": penalty,
             "net_pnl": net_pnl,
@@ -336,6 +369,9 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
             "unclosed": int(unclosed),
             "variant": int(variant),
         }
+        for key, value in zip(self._more_keys, self._more.tolist(), strict=True) if self._more_keys else ():
+            info[key] = int(value) if key in INTEGER_KEYS else value
+        return info
 
     def _needs_reset(self) -> ResetNeeded:
         if not self._was_reset:

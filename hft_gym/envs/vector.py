@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from hft_gym.envs.actions import ActionSchema
 from hft_gym.envs.batch import BatchEnv
-from hft_gym.envs.common import RENDER_MODES, check_count, check_render_mode, make_config
+from hft_gym.envs.common import RENDER_MODES, check_count, check_render_mode, make_config, of_task
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore, Logs
 from hft_gym.envs.render import RENDER_FPS, Renderer
 from hft_gym.envs.schema import ObservationSchema
+from hft_gym.envs.task_actions import action_schema
 from hft_gym.errors import ConfigError
 
 __all__ = ["HFTMarketVectorEnv"]
@@ -57,6 +57,8 @@ class HFTMarketVectorEnv(BatchEnv):
     <AutoresetMode.NEXT_STEP: 'NextStep'>
     """
 
+    task: ClassVar[str | None] = None
+    """What every environment of this class does; None: what the configuration says."""
     metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": list(RENDER_MODES),
         "render_fps": RENDER_FPS,
@@ -77,7 +79,7 @@ class HFTMarketVectorEnv(BatchEnv):
         **settings: Any,
     ) -> None:
         n = check_count("num_envs", num_envs, 1)
-        self.config = make_config(config, settings, EnvConfig)
+        self.config = make_config(config, of_task(self.task, config, settings), EnvConfig)
         self.render_mode = check_render_mode(render_mode)
         core = EnvCore(
             self.config,
@@ -85,7 +87,7 @@ class HFTMarketVectorEnv(BatchEnv):
             threads=check_count("threads", threads, 1),
             log_capacity=check_count("log_capacity", log_capacity, 0),
         )
-        schema, actions = ObservationSchema(self.config.levels), ActionSchema(self.config.action)
+        schema, actions = ObservationSchema.of(self.config), action_schema(self.config)
         super().__init__(core, n, schema, actions, autoreset_mode)
         self._recorded = render_mode is not None
         self._renderers: list[Renderer] = []
@@ -95,7 +97,7 @@ class HFTMarketVectorEnv(BatchEnv):
                 Renderer(
                     self.observation_schema,
                     self.config.market.tick_size,
-                    f"HFTMarket-v0 [{i}]",
+                    f"{self.config.id} [{i}]",
                     history=render_mode == "rgb_array",
                 )
                 for i in range(shown)

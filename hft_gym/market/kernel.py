@@ -62,7 +62,8 @@ from hft_gym.market.records import (
     EVENT_TOUCH,
     EVENT_TRADE,
     IN_FLIGHT,
-    MODIFY,
+    NEW,
+    REDUCE,
     RESTING,
     EndReason,
 )
@@ -226,14 +227,19 @@ def arrive(ex: Exchange) -> int:
     own = ex.own[U(o)]
     if own["state"] == 0 or own["id"] != message["order_id"]:
         return -1
-    if message["kind"] == CANCEL:
+    kind = message["kind"]
+    if kind == NEW:
+        return o
+    price, quantity = message["price"], message["quantity"]
+    if kind == REDUCE:
+        price, quantity = own["price"], own["remaining"] - quantity
+        if quantity <= 0:
+            kind = CANCEL
+    if kind == CANCEL:
         withdraw(ex, p, o, _CANCELLED)
-        return -1
-    if message["kind"] == MODIFY:
-        if own["state"] == RESTING:
-            change_order(ex, p, o, message["price"], message["quantity"])
-        return -1
-    return o
+    elif own["state"] == RESTING:
+        change_order(ex, p, o, price, quantity)
+    return -1
 
 
 @kernel

@@ -85,8 +85,8 @@ def send_order(ex: Exchange, p: int, side: int, price: int, quantity: int, time_
 
 @kernel
 def send_change(ex: Exchange, p: int, o: int, kind: int, price: int, quantity: int, now: int) -> bool:
-    """Send a cancel or modification of the working order in entry *o*; it never overtakes the order's earlier
-    messages."""
+    """Send a cancel, modification or reduction of the working order in entry *o*; it never overtakes the order's
+    earlier messages."""
     account, own = ex.account[U(p)], ex.own[U(o)]
     if own["cancel_sent"] != 0:
         return True

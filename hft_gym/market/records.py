@@ -97,7 +97,7 @@ OWN = np.dtype(
 )
 """A participant's order, from sending to its end (``state`` 0: free entry)."""
 
-NEW, CANCEL, MODIFY = 0, 1, 2
+NEW, CANCEL, MODIFY, REDUCE = 0, 1, 2, 3
 MESSAGE = np.dtype(
     [
         ("arrival", "i8"),
@@ -111,7 +111,8 @@ MESSAGE = np.dtype(
         ("pad", "u4"),
     ]
 )
-"""A message in flight to the exchange; messages of equal arrival are processed in the order of sending."""
+"""A message in flight to the exchange; messages of equal arrival are processed in the order of sending. A REDUCE takes
+``quantity`` lots off an order, which keeps its place; what has been filled meanwhile is not put back."""
 
 
 class EndReason(IntEnum):

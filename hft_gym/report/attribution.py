@@ -41,6 +41,9 @@ def attribution(panel: Panel) -> dict[str, Ints]:
     if len(fills):
         same = panel.fill_episode[1:] == panel.fill_episode[:-1]
         moved[1:] = np.where(same, np.diff(mid2), 0)
+        first = np.flatnonzero(np.append(True, ~same))
+        start2 = np.rint(2 * panel.episodes.mid[:, 0]).astype(np.int64)
+        moved[first] = mid2[first] - start2[panel.fill_episode[first]]
     carried = panel.fill_sum(panel.position_before * moved)
     # What is still held after the last fill (a book too thin to close into) is marked at the last mid.
     last = np.searchsorted(panel.fill_episode, np.arange(panel.count), side="right") - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hft_gym.report.metrics import metric
@@ -12,21 +14,28 @@ HORIZON = 5.0
 """Horizon of the position's foresight, seconds."""
 
 
-def _average(panel: Panel, values: Ints) -> Floats:
-    """(E,) time average of a value per fill, held until the next; 0 before the first."""
-    area = panel.per_episode(values * panel.held_for, panel.fill_episode)
+def _average(panel: Panel, of: Callable[[Ints], Ints]) -> Floats:
+    """(E,) time average of a function of the position."""
+    area = panel.per_episode(of(panel.position_after) * panel.held_for, panel.fill_episode)
+    if panel.start_position.any():
+        before = panel.duration_s.copy()
+        filled, first = np.unique(panel.fill_episode, return_index=True)
+        before[filled] = panel.episodes.fills["time"][first] / 1e9
+        area = area + of(panel.start_position) * before
     return ratio(area, panel.duration_s)
 
 
 def limit(panel: Panel) -> int | None:
-    """The position limit of the environment that was played, lots; None where the record has none."""
+    """The position limit of the environment that was played, lots; None where the record, or an execution, has none."""
+    if panel.episodes.config.get("task") == "execution":
+        return None
     found = panel.episodes.config.get("max_position")
     return None if found is None else int(found)
 
 
 def extreme_position(panel: Panel, upper: bool) -> Ints:
-    """(E,) largest (or smallest) position reached, lots; 0, the start, counts."""
-    extreme = np.zeros(panel.count, np.int64)
+    """(E,) largest (or smallest) position reached, lots; the start and 0 count."""
+    extreme = (np.maximum if upper else np.minimum)(panel.start_position, 0)
     (np.maximum if upper else np.minimum).at(extreme, panel.fill_episode, panel.position_after)
     return extreme
 
@@ -36,13 +45,13 @@ def extreme_position(panel: Panel, upper: bool) -> Ints:
 )
 def mean_abs_inventory(panel: Panel) -> Floats:
     """Time average of the absolute position."""
-    return _average(panel, np.abs(panel.position_after))
+    return _average(panel, np.abs)
 
 
 @metric("sd of inventory", "inventory", "lots", "√((1/T) ∫ q² dt - ((1/T) ∫ q dt)²)", "definition", number=62, sign=-1)
 def inventory_deviation(panel: Panel) -> Floats:
     """Standard deviation of the position over time."""
-    square, mean = _average(panel, panel.position_after**2), _average(panel, panel.position_after)
+    square, mean = _average(panel, np.square), _average(panel, np.positive)
     return np.sqrt(np.maximum(square - mean**2, 0.0))
 
 
@@ -57,7 +66,8 @@ def max_abs_inventory(panel: Panel) -> Floats:
 )
 def final_position(panel: Panel) -> Floats:
     """Position at the end of the episode, before it is closed; positive is long."""
-    return panel.fill_sum(panel.sign * panel.quantity, panel.ordinary).astype(np.float64)
+    traded = panel.fill_sum(panel.sign * panel.quantity, panel.ordinary)
+    return (panel.start_position + traded).astype(np.float64)
 
 
 @metric("max position", "inventory", "lots", "max_t q_t, >= 0", "position path", needs=())
@@ -135,7 +145,7 @@ def time_at_limit(panel: Panel) -> Floats:
     most = limit(panel)
     if most is None:
         return np.full(panel.count, np.nan)
-    return _average(panel, (np.abs(panel.position_after) >= most).astype(np.int64))
+    return _average(panel, lambda held: (np.abs(held) >= most).astype(np.int64))
 
 
 @metric(
@@ -146,7 +156,7 @@ def inventory_risk(panel: Panel) -> Floats:
     """Variance of the P&L that the position is exposed to, if the mid moved without regard to it."""
     moves = np.diff(panel.mid2_grid, axis=1) / 2.0
     variance = np.where(panel.has_mid, ratio((moves**2).sum(axis=1), panel.duration_s), np.nan)
-    return variance * _average(panel, panel.position_after**2) * panel.duration_s
+    return variance * _average(panel, np.square) * panel.duration_s
 
 
 def _foresight(panel: Panel) -> Floats:

@@ -38,7 +38,7 @@ GROUPS = {
 """Group -> what a report calls it, in the order in which it shows them."""
 
 MODULES = (
-    "returns", "risk", "drawdown", "activity", "execution", "quotes", "markouts", "shortfall", "inventory",
+    "returns", "risk", "drawdown", "activity", "execution", "quotes", "markouts", "shortfall", "parent", "inventory",
     "attribution", "regimes", "significance",
 )
 """Modules of this package that define metrics."""

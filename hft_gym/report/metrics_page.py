@@ -8,8 +8,8 @@ from hft_gym.report.pooling import POOLINGS, SET
 __all__ = ["LEFT_OUT", "NOT_WHOLE", "page"]
 
 LEFT_OUT = {
-    30: "amends: the environments cancel and send anew, they amend nothing; `Market.modify` leaves no record",
-    56: "completion of a parent order: the environments here have none; `fill_rate` says it of single orders",
+    30: "amends: a ladder's reductions and `Market.modify` leave no record of their own; otherwise environments cancel "
+    "and send anew",
 }
 """Number in the list of 72 -> why no metric has it."""
 

@@ -226,12 +226,18 @@ class Panel:
         return self.fill_sum(self.quantity, self.ordinary)
 
     @cached_property
+    def start_position(self) -> Ints:
+        """(E,) position at the start, lots: 0, or what a parent order owes (minus its signed quantity)."""
+        held = self.episodes.inventory
+        return held[:, 0].copy() if held.shape[1] else np.zeros(self.count, np.int64)
+
+    @cached_property
     def position_after(self) -> Ints:
-        """(F,) position after each fill, lots, counted from 0 at the episode's start."""
+        """(F,) position after each fill, lots."""
         running = np.cumsum(self.sign * self.quantity)
         first = np.searchsorted(self.fill_episode, np.arange(self.count))
         before = np.where(first > 0, running[np.maximum(first - 1, 0)], 0) if len(running) else first * 0
-        return running - before[self.fill_episode]
+        return running + (self.start_position - before)[self.fill_episode]
 
     @cached_property
     def position_before(self) -> Ints:
@@ -250,7 +256,7 @@ class Panel:
     @cached_property
     def last_position(self) -> Ints:
         """(E,) position after the last fill of the episode (0 where the close succeeded), lots."""
-        return self.fill_sum(self.sign * self.quantity)
+        return self.start_position + self.fill_sum(self.sign * self.quantity)
 
     @cached_property
     def order_count(self) -> Ints:
@@ -270,7 +276,8 @@ class Panel:
         rows = np.arange(self.count)[:, None]
         running = np.concatenate([[0], np.cumsum((self.sign * self.quantity)[mine])])
         index = np.searchsorted(episode * span + time, (when + rows * span).ravel(), side="right")
-        return running[index].reshape(when.shape) - running[np.searchsorted(episode, rows)]
+        since_start = running[index].reshape(when.shape) - running[np.searchsorted(episode, rows)]
+        return since_start + self.start_position[:, None]
 
     # --- the mid ---
 

@@ -6,7 +6,7 @@ import torch
 from stable_baselines3 import PPO
 
 import agents
-from agents.policies import MirrorPolicy, mirror
+from agents.policies import MirrorPolicy, mirror, schema_of
 from hft_gym.envs.schema import ObservationSchema
 from hft_gym.errors import ConfigError
 
@@ -104,3 +104,13 @@ def test_refuses_what_it_cannot_mirror():
     env = agents.make_vec_env(2, action="discrete")
     with pytest.raises(ConfigError, match="multi_discrete"):
         PPO(MirrorPolicy, env, n_steps=16, batch_size=32, device="cpu")
+
+
+def test_executions_are_told_by_their_columns():
+    env = agents.make_vec_env(4, task="execution", levels=4, episode_steps=30)
+    assert schema_of(env.observation_space) == env.observation_schema == ObservationSchema(4, execution=True)
+    assert schema_of(ObservationSchema(5).space()) == ObservationSchema(5)
+    columns, signs = mirror(env.observation_schema)
+    at = env.observation_schema.index("quantity_left")
+    assert columns[at] == at and signs[at] == -1.0
+    PPO(MirrorPolicy, env, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu").learn(64)

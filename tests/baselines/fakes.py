@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+import baselines
 from hft_gym.envs.actions import ActionSchema
 from hft_gym.envs.schema import ObservationSchema
 
@@ -18,6 +19,8 @@ class FakeEnv:
         self.action_schema = ActionSchema(action)
         market = SimpleNamespace(tick_size=tick, initial_price=price)
         self.config = SimpleNamespace(
+            id="HFTMarket-v0",
+            task="market-making",
             market=market,
             order_size=order_size,
             max_position=max_position,
@@ -33,3 +36,7 @@ def observation(schema, bid=-0.5, ask=0.5, bid_size=5, ask_size=5, **columns):
     for name, value in {"elapsed": 0.1, "time_left": 1.0, **values, **columns}.items():
         row[schema.index(name)] = value
     return row
+
+
+MARKET_NAMES = baselines.names(FakeEnv())
+"""The strategies that fit it."""

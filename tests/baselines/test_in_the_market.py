@@ -9,6 +9,7 @@ import hft_gym  # noqa: F401  (registers the environments)
 from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.evaluation import evaluate, training_seeds
 from hft_gym.report import evaluate_metrics
+from tests.baselines.fakes import MARKET_NAMES
 
 IDLE = ("do-nothing", "random")
 SCRIPTED = tuple(name for name in baselines.names() if name not in IDLE)
@@ -26,7 +27,7 @@ def test_defaults_trade_in_at_least_95_per_cent_of_default_episodes(name, env):
     assert evaluate_metrics(played, ["traded"])["traded"].mean() >= 0.95
 
 
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", MARKET_NAMES)
 def test_position_stays_within_the_strategys_own_limit(name, env):
     parameters = {"max_position": 3} if name in SCRIPTED else {}
     played = evaluate(baselines.make(name, env, **parameters), {**FLOW, "episode_steps": 200}, training_seeds(8))
@@ -37,7 +38,7 @@ def test_position_stays_within_the_strategys_own_limit(name, env):
 @pytest.mark.parametrize("kind", ["multi_discrete", "discrete", "continuous"])
 def test_through_gymnasium_in_every_encoding(kind):
     env = gymnasium.make("HFTMarket-v0", action=kind, episode_steps=20)
-    for name in baselines.names():
+    for name in MARKET_NAMES:
         strategy = baselines.make(name, env)
         observation, _ = env.reset(seed=1)
         state, start, done = None, True, False

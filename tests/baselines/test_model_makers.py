@@ -18,7 +18,7 @@ def model(**settings):
 
 def test_names_are_those_of_the_environment():
     assert baselines.names(model()) == NAMES
-    assert "market-making" in baselines.names(gymnasium.make("HFTMarket-v0")) == baselines.names()
+    assert {"market-making"} <= set(baselines.names(gymnasium.make("HFTMarket-v0"))) < set(baselines.names())
     for name in NAMES:
         cls = baselines.get(name, model())
         assert cls.name == name and cls.__doc__

@@ -5,7 +5,7 @@ import pytest
 import baselines
 from baselines.ranges import Choice, Range
 from hft_gym.errors import ConfigError
-from tests.baselines.fakes import FakeEnv, observation
+from tests.baselines.fakes import MARKET_NAMES, FakeEnv, observation
 
 
 def test_names():
@@ -26,7 +26,7 @@ def test_defaults_follow_the_market():
     assert baselines.make("market-making", coarse, spread_target=7.0).spread_target == 7.0
 
 
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", MARKET_NAMES)
 def test_search_spaces_hold_valid_values_only(name):
     """Both ends of every range are accepted, whatever the market's scale; the references have nothing to tune."""
     for env in (FakeEnv(), FakeEnv(price=500, tick=0.5, max_position=2)):

@@ -4,7 +4,7 @@ import pytest
 import baselines
 from baselines import LiquidityTakingStrategy, MarketMakingStrategy
 from hft_gym.errors import ConfigError
-from tests.baselines.fakes import FakeEnv, observation
+from tests.baselines.fakes import MARKET_NAMES, FakeEnv, observation
 
 NONE, IMPROVE, JOIN, B1, B2, B3, B5, B10 = range(8)
 
@@ -139,7 +139,7 @@ def test_do_nothing(env):
 
 
 @pytest.mark.parametrize("kind", ["multi_discrete", "continuous", "discrete"])
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", MARKET_NAMES)
 def test_batched_equals_single_in_every_encoding(kind, name):
     env = FakeEnv(kind)
     rng = np.random.default_rng(1)

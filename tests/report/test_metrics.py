@@ -106,6 +106,9 @@ EXPECTED = {
     "shortfall_timing": (0.0, 0.0, 0.0),
     "shortfall_spread": (-3.0, 0.0, 1.0),
     "shortfall_opportunity": (3 * 0.5 - 0.5, 0.0, 0.0),
+    "parent_shortfall": NONE,  # no parent order: tests/report/test_parent.py
+    "parent_shortfall_ticks": NONE,
+    "completion": NONE,
     "implementation_shortfall": (1e4 * (-1 - 3 + 1 - 0.75) / 700, NAN, 1e4 / 101),
     "latency_cost": (-1 / 7, NAN, 0.0),
     # inventory: A holds 0, 2, 1, 1 over its four seconds

@@ -200,3 +200,16 @@ def test_an_agent_sees_and_acts_as_it_was_trained_to():
     assert drawn.kind == "agent" and not drawn.episodes.orders.size
     assert [f.name for f in drawn.flags] == ["no-trades", "stochastic-actions"]
     assert comparison["trained"].episodes.orders.size
+
+
+def test_every_task_has_its_baselines(tmp_path, capsys):
+    from train.compare import BASELINES
+
+    for task, names in BASELINES.items():
+        comparison = compare_policies(None, {"task": task, **SHORT}, episodes=4, tune_settings=2, bootstrap=FEW)
+        assert {r.name for r in comparison.rows} == set(names)
+    words = ["--env.task", "execution", "--env.episode-steps", "40", "--episodes", "4", "--resamples", "50"]
+    main([*words, "--out", str(tmp_path)])
+    assert "completion" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="market-making is for the task"):
+        compare_policies(["market-making"], {"task": "execution"}, episodes=2)
