@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ConfigError("out: parameters are stored by market preset; for a replay or a flow of your own, give --out")
     folder = options.out or FOLDER / str(preset)
     scale = HFTMarketVectorEnv(1, options.env)
-    searched = [n for n in baselines.names() if baselines.get(n).search_space(scale)]
+    searched = [n for n in baselines.names(scale) if baselines.get(n).search_space(scale)]
     names = searched if ALL in options.names else list(options.names)
     if not names:
         raise ConfigError(f"names: give baselines to tune, or {ALL}; they are {', '.join(searched)}")
