@@ -55,7 +55,7 @@ class AlmgrenChrissExecution(ExecutionStrategy):
     @classmethod
     def search_space(cls, env: Any) -> SearchSpace:
         """From nearly a constant rate to nearly at once."""
-        return {"risk_aversion": Range(1e-6, 1e-2, log=True)}
+        return {"risk_aversion": Range(1e-7, 1e-2, log=True)}
 
 
 def _lots_per_tick(view: View, side: Floats) -> Floats:

@@ -11,7 +11,7 @@ mid in ticks, sizes and inventory in lots. The base class makes of it
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,8 +48,8 @@ class View:
         price: level of the price, ticks: what turns a fractional move into ticks.
         lot: lots of one order.
         tick_size: currency per tick.
-        goal: the position that a parent order leads to, lots; NaN where there is none.
         raw: (N, K) everything observed, for what has no column of its own.
+        goal: the position that a parent order leads to, lots; NaN where there is none.
     """
 
     bid: Floats
@@ -71,8 +71,8 @@ class View:
     price: float
     lot: int
     tick_size: float
-    goal: Floats
     raw: Array
+    goal: Floats = field(default_factory=lambda: np.full(1, np.nan))
 
     def __len__(self) -> int:
         """Number of markets."""

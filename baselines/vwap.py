@@ -21,18 +21,18 @@ class Vwap(ExecutionStrategy):
 
     Dynamic VWAP after Białkowski, Darolles and Le Fol (2008), Improving VWAP strategies: a dynamic volume approach,
     Journal of Banking & Finance 32:9. The volume still to come is forecast from the rate seen so far; the share of
-    it that is left to trade is the rate of participation, which follows every surprise. With ``participation`` the
+    it that is left to trade is the rate of participation, which follows every surprise. With a ``participation`` the
     share is fixed (percentage of volume), and what it leaves is taken in the last decisions.
 
     Args:
-        participation: own lots per lot of the others; None: what completes the order in time.
+        participation: own lots per lot of the others; 0: what completes the order in time.
     """
 
     name: ClassVar[str] = "vwap"
     extra: ClassVar[int] = 2
 
     _: KW_ONLY
-    participation: float | None = setting(None, above=0.0, high=1.0)
+    participation: float = setting(0.0, low=0.0, high=1.0)
 
     def due(self, view: View, parent: Parent, memory: Floats) -> tuple[Floats, Floats, Floats]:
         """Memory: the others' volume so far, and the lots that it has left of the parent order."""
@@ -41,7 +41,7 @@ class Vwap(ExecutionStrategy):
         come = volume * (1.0 - parent.now) / np.where(parent.now > 0, parent.now, 1.0)
         planned = np.where(parent.now > 0, memory[:, 1], parent.total)
         share = np.divide(planned, come + seen, out=np.zeros(len(view)), where=come + seen > 0)
-        if self.participation is not None:
+        if self.participation > 0.0:
             share = np.full(len(view), self.participation)
         planned = np.maximum(planned - np.minimum(share, 1.0) * seen, 0.0)
         take = in_time(view, parent, parent.left - planned)
@@ -49,5 +49,5 @@ class Vwap(ExecutionStrategy):
 
     @classmethod
     def search_space(cls, env: Any) -> SearchSpace:
-        """Fixed shares; the default, what completes in time, is tried in any case."""
-        return {"participation": Range(0.01, 0.5, log=True)}
+        """Fixed shares; the default, what completes in time, is at the lower end."""
+        return {"participation": Range(0.0, 0.5)}

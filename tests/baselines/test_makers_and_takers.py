@@ -8,7 +8,7 @@ import pytest
 import baselines
 from baselines.strategy import View
 from hft_gym.errors import ConfigError
-from tests.baselines.fakes import FakeEnv, observation
+from tests.baselines.fakes import MARKET_NAMES, FakeEnv, observation
 
 MAKERS = ("market-making", "inventory-skew", "join-touch", "microprice-maker")
 TAKERS = ("liquidity-taking", "momentum", "order-flow-imbalance", "queue-imbalance", "microprice-taker")
@@ -208,7 +208,7 @@ def random_rows(env, steps, count, seed):
     return rows
 
 
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", MARKET_NAMES)
 def test_a_batch_is_many_singles_and_the_state_given_is_not_written_to(name, env):
     rows = random_rows(env, 70, 4, seed=6)
     strategy = baselines.make(name, env)
@@ -227,7 +227,7 @@ def test_a_batch_is_many_singles_and_the_state_given_is_not_written_to(name, env
         np.testing.assert_allclose(np.concatenate(alone), state, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", MARKET_NAMES)
 def test_an_episode_does_not_know_the_one_before(name, env):
     first, second = random_rows(env, 30, 3, seed=7), random_rows(env, 30, 3, seed=8)
     strategy = baselines.make(name, env)
@@ -242,7 +242,7 @@ def test_an_episode_does_not_know_the_one_before(name, env):
         np.testing.assert_array_equal(actions, again)
 
 
-@pytest.mark.parametrize("name", [n for n in baselines.names() if n not in ("random", "do-nothing")])
+@pytest.mark.parametrize("name", [n for n in MARKET_NAMES if n not in ("random", "do-nothing")])
 def test_parameters_are_checked(name, env):
     assert dataclasses.is_dataclass(baselines.get(name))
     with pytest.raises(ConfigError, match=f"{name}: max_position: must be at least 1"):

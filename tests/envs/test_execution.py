@@ -196,6 +196,6 @@ def test_the_data_sheet() -> None:
     rows = ObservationSchema(10, execution=True).table().splitlines()[-4:]
     assert all(row in sheet for row in rows)
     for key in HFTExecutionEnv().reset(seed=0)[1]:
-        assert f"``{key}``" in sheet or key in ("fees", "inventory", "mid", "time"), key
+        assert f"``{key}``" in sheet or key in ("fees", "inventory", "mid", "time", "variant"), key
     result = doctest.testmod(tasks)
     assert result.attempted > 0 and result.failed == 0
