@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         OrderError,
         PriceError,
         QuantityError,
+        RiskError,
         SideError,
         SymbolError,
         UnknownOrderError,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
         open_feed,
     )
     from hft_gym.flow import FlowConfig
-    from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig
+    from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig, RiskLimits
     from hft_gym.report import METRICS, PerformanceMetrics
     from hft_gym.types import (
         MESSAGE_DTYPE,
@@ -102,12 +103,13 @@ _HOMES = {
             "CheckpointError",
             "LogOverflowError",
             "FeedError",
+            "RiskError",
         ),
         "hft_gym.errors",
     ),
     **dict.fromkeys(("OrderBook", "CompiledOrderBook"), "hft_gym.book"),
     "FlowConfig": "hft_gym.flow",
-    **dict.fromkeys(("Market", "MarketConfig", "LatencyConfig", "FeeConfig"), "hft_gym.market"),
+    **dict.fromkeys(("Market", "MarketConfig", "LatencyConfig", "FeeConfig", "RiskLimits"), "hft_gym.market"),
     **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
     "calibrate": "hft_gym.calibration",
     **dict.fromkeys(("METRICS", "PerformanceMetrics"), "hft_gym.report"),
@@ -149,6 +151,7 @@ __all__ = [
     "FlowConfig",
     "LatencyConfig",
     "FeeConfig",
+    "RiskLimits",
     "EnvConfig",
     "RewardConfig",
     "calibrate",
@@ -184,6 +187,7 @@ __all__ = [
     "CheckpointError",
     "LogOverflowError",
     "FeedError",
+    "RiskError",
 ]
 
 

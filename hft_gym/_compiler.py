@@ -24,6 +24,9 @@ from numba.core.typed_passes import NativeLowering
 class HelperLibrary(JITCodeLibrary):
     """A library that is only ever linked into others: neither optimised nor turned into machine code."""
 
+    entry_name = ""
+    """The function's name in machine code, once it is lowered."""
+
     def finalize(self) -> None:
         """Link what this library calls into it."""
         require_global_compiler_lock()
@@ -34,18 +37,31 @@ class HelperLibrary(JITCodeLibrary):
         self._finalized = True
 
 
+class ColdLibrary(HelperLibrary):
+    """A helper that is hardly ever called: it is not inlined, so that its callers stay small."""
+
+    def finalize(self) -> None:
+        """As a helper, marked for LLVM."""
+        super().finalize()
+        function = self._final_module.get_function(self.entry_name)
+        for attribute in ("noinline", "cold"):
+            function.add_function_attribute(attribute)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class HelperLowering(NativeLowering):
     """Lower a helper into a :class:`HelperLibrary`."""
 
     _name = "helper_lowering"
+    library_class = HelperLibrary
 
     def run_pass(self, state: Any) -> bool:
         """Lower, and register the function for its callers to link."""
-        state.library = HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = self.library_class(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
+        state.library.entry_name = lowered.fndesc.llvm_func_name
         name = lowered.fndesc.qualname.split(".")[-1]
         # numba knows a compiled function by the object that Python would call; this one leads nowhere.
         function = _dynfunc.make_function(
@@ -57,12 +73,28 @@ class HelperLowering(NativeLowering):
         return True
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class ColdLowering(HelperLowering):
+    """Lower a helper into a :class:`ColdLibrary`."""
+
+    _name = "cold_lowering"
+    library_class = ColdLibrary
+
+
 class HelperPipeline(CompilerBase):
     """numba's usual pipeline with :class:`HelperLowering` in it."""
+
+    lowering: type[HelperLowering] = HelperLowering
 
     def define_pipelines(self) -> list[Any]:
         """The one pipeline."""
         manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.passes = [(HelperLowering if p is NativeLowering else p, why) for p, why in manager.passes]
+        manager.passes = [(self.lowering if p is NativeLowering else p, why) for p, why in manager.passes]
         manager.finalize()
         return [manager]
+
+
+class ColdPipeline(HelperPipeline):
+    """The same with :class:`ColdLowering`."""
+
+    lowering = ColdLowering

@@ -1,8 +1,9 @@
 """The one place where numba is configured: how kernels are compiled, cached and kept fresh.
 
-Two decorators:
+The decorators:
 
 * :func:`kernel` marks a helper. It is compiled into whatever calls it and cannot be called from Python.
+  :func:`inlined` and :func:`cold` are its variants for the hottest and the rarest of them.
 * :func:`entry` marks a function that Python calls. Its machine code is cached on disk.
 
 Why not ``cache=True``: numba compares only the file that defines the cached function, so an edit to a
@@ -35,7 +36,7 @@ from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.extending import intrinsic
 
-from hft_gym._compiler import HelperPipeline
+from hft_gym._compiler import ColdPipeline, HelperPipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +55,7 @@ I64: Any = np.int64
 
 _OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 _HELPER: dict[str, Any] = {} if JIT_DISABLED else {"pipeline_class": HelperPipeline}
+_COLD: dict[str, Any] = {} if JIT_DISABLED else {"pipeline_class": ColdPipeline}
 
 
 def kernel_sources() -> list[Path]:
@@ -191,7 +193,10 @@ def _one_version(compiled: Any) -> Any:
 
 
 def kernel(function: F) -> F:
-    """Compile *function* as a helper of kernels: no allocation, no exceptions, no Python wrapper."""
+    """Compile *function* as a helper of kernels: no allocation, no exceptions, no Python wrapper.
+
+    numba hands a caller's options down: what an :func:`inlined` helper calls is inlined as well.
+    """
     compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, **_HELPER, **_OPTIONS))
     return compiled
 
@@ -199,6 +204,15 @@ def kernel(function: F) -> F:
 def inlined(function: F) -> F:
     """As :func:`kernel`, and always inlined into its callers: for the few helpers of the hottest loops."""
     compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_HELPER, **_OPTIONS))
+    return compiled
+
+
+def cold(function: F) -> F:
+    """As :func:`kernel`, and never inlined, nor is what it calls: for what a market seldom does.
+
+    It keeps the event loop small, and with it the time to compile.
+    """
+    compiled: F = _one_version(numba.njit(function, no_cpython_wrapper=True, forceinline=False, **_COLD, **_OPTIONS))
     return compiled
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "OrderError",
     "PriceError",
     "QuantityError",
+    "RiskError",
     "SideError",
     "SymbolError",
     "UnknownOrderError",
@@ -83,6 +84,22 @@ class UnknownOrderError(OrderError, KeyError):
 
 class BookFullError(OrderError):
     """No room for another order, or for more volume at a price."""
+
+
+class RiskError(OrderError):
+    """An order or change that a participant's risk limits forbid; nothing was sent.
+
+    Attributes:
+        reason: the limit, by its name in :class:`hft_gym.market.records.RiskReason`.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message, reason)
+        self.message = message
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class MessageError(OrderError):

@@ -11,9 +11,11 @@ from typing import Any
 from hft_gym._jit import inlined, prefetch
 from hft_gym.book.ladder import NODE, ORDER
 from hft_gym.flow.state import FLOW_STATE
+from hft_gym.market.records import ACCOUNT
 
 LINE = 64
-_NODE, _ORDER = NODE.itemsize, ORDER.itemsize
+_NODE, _ORDER, _ACCOUNT = NODE.itemsize, ORDER.itemsize, ACCOUNT.itemsize
+_ACCOUNT_LINES = ACCOUNT.fields["risk"][1] // LINE + 1  # type: ignore[index]
 _POISSON_LINES = FLOW_STATE.fields["stretch"][1] // LINE + 1  # type: ignore[index]
 _REACTIVE_LINES = FLOW_STATE.fields["parents"][1] // LINE + 1  # type: ignore[index]
 
@@ -35,7 +37,8 @@ def prefetch_records(
     prefetch_bytes(flow_state, e, 0, (_REACTIVE_LINES if reactive else _POISSON_LINES) * LINE)
     prefetch_bytes(env, e, 0, 3 * LINE)
     prefetch_bytes(head, e, 0, 2 * LINE)
-    prefetch_bytes(account, e, 0, 6 * LINE)
+    for p in range(2):
+        prefetch_bytes(account, e, p * _ACCOUNT, _ACCOUNT_LINES * LINE)
     prefetch_bytes(own, e, 0, 3 * LINE)
     prefetch_bytes(message, e, 0, 2 * LINE)
     prefetch_bytes(words, e, 0, 2 * LINE)

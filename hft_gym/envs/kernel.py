@@ -43,10 +43,10 @@ from hft_gym.flow.config import FLOW
 from hft_gym.flow.population import AGENT as AGENT_DTYPE
 from hft_gym.flow.random import derive
 from hft_gym.flow.state import FLOW_STATE
-from hft_gym.market.accounts import refresh_mid
+from hft_gym.market.accounts import equity2, refresh_mid
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
-from hft_gym.market.messages import send_change, send_order
+from hft_gym.market.messages import SENT, send_change, send_order
 from hft_gym.market.records import (
     ACCOUNT,
     CANCEL,
@@ -84,7 +84,7 @@ def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid:
         if own["state"] != 0 and own["id"] == env["quote_id"][side]:
             if option != NONE and own["price"] == price:
                 return
-            if not send_change(ex, AGENT, o, CANCEL, 0, 0, now):
+            if send_change(ex, AGENT, o, CANCEL, 0, 0, now) != SENT:
                 return
         env["quote"][side] = -1
     if option == NONE:
@@ -112,12 +112,6 @@ def first_bad(actions: Any, param: Any) -> int:
         if actions[e, takes] < 0 or actions[e, takes] >= take_options:
             return e
     return -1
-
-
-@inlined
-def equity2(account: Any, mid2: int) -> int:
-    """Twice the equity marked at the mid [sub-units]."""
-    return 2 * account["cash"] + account["position"] * mid2 * SUBUNITS
 
 
 @inlined

@@ -103,6 +103,21 @@ def others_best(ex: Exchange, p: int, side: int) -> int:
     return others_best_beside(book, ex.own, (p - 1) * per, p * per, resting, p, side)
 
 
+@inlined
+def equity2(account: Any, mid2: int) -> int:
+    """Twice the equity marked at the mid [sub-units]."""
+    return 2 * account["cash"] + account["position"] * mid2 * SUBUNITS
+
+
+@kernel
+def mid_of(ex: Exchange, p: int) -> int:
+    """What *p* is marked at [half-ticks]; unlike :func:`refresh_mid` this changes nothing."""
+    bid, ask = others_best(ex, p, BID), others_best(ex, p, ASK)
+    if bid != NO_KEY and ask != NO_KEY:
+        return ask - bid
+    return ex.account[U(p)]["mid2"]
+
+
 @kernel
 def refresh_mid(ex: Exchange, p: int) -> int:
     """Update and return the mid that *p* is marked at: others' best bid + ask [half-ticks], kept while a side is

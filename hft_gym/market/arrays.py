@@ -76,6 +76,8 @@ def allocate(
     param["log_fills"] = param["log_orders"] = param["log_mids"] = log_capacity > 0
     state = np.zeros(n, MARKET_STATE)
     state["env"], state["episode"] = np.arange(n), -1
+    account = np.zeros((n, people + 1), ACCOUNT)
+    account["risk"] = config.risk.compiled()
     room = max(log_capacity, 1)
     return MarketArrays(
         state,
@@ -83,7 +85,7 @@ def allocate(
         np.zeros(n, FLOW_STATE),
         np.concatenate([c.order_flow.compiled() for c in played]),
         np.zeros((n, max(config.max_orders, handles)), np.uint32),
-        np.zeros((n, people + 1), ACCOUNT),
+        account,
         np.zeros((n, max(people, 1) * config.max_own_orders), OWN),
         np.zeros((n, config.max_messages), MESSAGE),
         np.zeros((threads, config.max_orders), FILL),

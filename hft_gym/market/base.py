@@ -67,6 +67,9 @@ class MarketState:
     def orders(self) -> Log:
         """Every order of a participant that ended since the last call (``ORDER_LOG``), in time.
 
+        Breaches of risk limits are among them, with the limit as the reason: an order or change that was refused has no
+        order id (-1), a breach by the price alone no quantity either.
+
         Raises:
             LogOverflowError: as `fills`.
         """

@@ -15,6 +15,7 @@ from hft_gym.config import build, did_you_mean, setting, validate
 from hft_gym.errors import ConfigError
 from hft_gym.flow import PRESETS, FlowConfig, preset
 from hft_gym.flow.presets import preset_settings
+from hft_gym.market.limits import RiskLimits
 from hft_gym.market.records import MARKET_PARAM, SUBUNITS
 
 SIZES: dict[str, Any] = {
@@ -78,6 +79,7 @@ class MarketConfig:
     flow: FlowConfig | str = setting("default", doc="order flow: a preset's name or a FlowConfig")
     latency: LatencyConfig = setting(factory=LatencyConfig, doc="latencies")
     fees: FeeConfig = setting(factory=FeeConfig, doc="fees")
+    risk: RiskLimits = setting(factory=RiskLimits, doc="limits of every participant")
     tick_size: float = setting(None, above=0.0, doc="currency per tick")
     initial_price: int = setting(None, low=1, high=2**40, doc="opening price [ticks]")
     initial_depth: int = setting(None, low=0, high=64, doc="levels a side that the opening book is seeded with")
@@ -144,4 +146,5 @@ class MarketConfig:
         record["fee_in_bps"] = fees.unit == "bps"
         record["initial_price"], record["initial_depth"] = self.initial_price, self.initial_depth
         record["warm_up"] = self.warm_up_ns
+        record["risk"] = self.risk.active
         return param

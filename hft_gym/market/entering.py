@@ -17,12 +17,14 @@ from hft_gym.market.exchange import Exchange
 from hft_gym.market.live import forget, mark_participants, remember
 from hft_gym.market.messages import take_message
 from hft_gym.market.records import CANCEL, EVENT_FILL, EVENT_TRADE, IN_FLIGHT, NEW, REDUCE, RESTING, EndReason
+from hft_gym.market.risk import change_refused, refused_on_arrival
 
 _FILLED = int(EndReason.FILLED)
 _CANCELLED = int(EndReason.CANCELLED)
 _REJECTED = int(EndReason.REJECTED)
 _EXPIRED = int(EndReason.EXPIRED)
 _SELF_TRADE = int(EndReason.SELF_TRADE)
+_RISK = int(EndReason.RISK_PRICE_COLLAR)
 
 
 @kernel
@@ -139,13 +141,16 @@ def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> Non
     side = I64(own["side"])
     mark_participants(ex, p)
     before = own["remaining"]
+    kept_place = price == own["price"] and quantity <= before
+    if ex.param["risk"] != 0 and not kept_place and change_refused(ex, p, side, price, quantity, before):
+        account["refused"] += 1
+        return
     own_slot = I64(own["slot"])
     status, n, remaining, slot = modify(ex.book, ex.fills, own_slot, price, quantity)
     state["messages"] += 1
     if status != ACCEPTED:
         account["refused"] += 1
         return
-    kept_place = price == own["price"] and quantity <= before
     account["open"][side] += quantity - before
     own["quantity"] += quantity - before
     own["remaining"] = quantity
@@ -173,7 +178,10 @@ def arrive(ex: Exchange) -> int:
         return -1
     kind = message["kind"]
     if kind == NEW:
-        return o
+        if ex.param["risk"] == 0 or not refused_on_arrival(ex, p, o):
+            return o
+        end_order(ex, p, o, _RISK)
+        return -1
     price, quantity = message["price"], message["quantity"]
     if kind == REDUCE:
         price, quantity = own["price"], own["remaining"] - quantity

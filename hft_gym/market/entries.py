@@ -26,7 +26,7 @@ from hft_gym.book.ladder import (
     sentinel,
 )
 from hft_gym.flow.state import EXTRA, restart_cancel_clock
-from hft_gym.market.accounts import NO_KEY, others_best, own_volume, refresh_mid
+from hft_gym.market.accounts import NO_KEY, mid_of, own_volume, refresh_mid
 from hft_gym.market.arrays import MarketArrays, no_replay
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
@@ -36,8 +36,9 @@ from hft_gym.market.reactive import settle
 from hft_gym.market.recorder import Recorder, allocate_recorder, finish_recording, record_event, start_recording
 from hft_gym.market.records import EVENT_ANY, RESTING
 from hft_gym.market.replay import Replay, open_replay
+from hft_gym.market.risk import release
 
-OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, SET_BOOK, DEPTH, QUEUES, MID, START_TAPE, RECORD = range(12)
+OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, SET_BOOK, DEPTH, QUEUES, MID, START_TAPE, RECORD, RELEASE = range(13)
 """The commands; the functions below say what they read from their arguments and the table."""
 
 N_ARGUMENTS = 6
@@ -170,15 +171,6 @@ def depth(ex: Exchange, side: int, p: int, levels: int, table: Any) -> int:
     return n
 
 
-@kernel
-def mid(ex: Exchange, p: int) -> int:
-    """MID: what *p* is marked at [half-ticks]; unlike ``refresh_mid`` this changes nothing."""
-    bid, ask = others_best(ex, p, BID), others_best(ex, p, ASK)
-    if bid != NO_KEY and ask != NO_KEY:
-        return ask - bid
-    return ex.account[U(p)]["mid2"]
-
-
 @entry
 def run_markets(
     lo: int, hi: int, scratch: int, command: int, arguments: Any, table: Any, result: Any,
@@ -229,13 +221,15 @@ def run_markets(
         elif command == QUEUES:
             result[e] = queues(ex, a[0], table)
         elif command == MID:
-            result[e] = mid(ex, a[0])
+            result[e] = mid_of(ex, a[0])
         elif command == SET_BOOK:
             result[e] = set_book(ex, table)
         elif command == CLOSE:
             result[e] = close(ex, a[0])
         elif command == OPEN:
             result[e] = open_(ex, a[0])
+        elif command == RELEASE:
+            release(ex.account[U(a[0])], mid_of(ex, a[0]))
         elif command == BEGIN:
             result[e] = begin(ex)
 

@@ -48,6 +48,7 @@ from hft_gym.market.accounts import (
 )
 from hft_gym.market.entering import arrive, enter, enter_once
 from hft_gym.market.exchange import Exchange
+from hft_gym.market.kill_switch import watch_limits
 from hft_gym.market.live import remember, strike_off
 from hft_gym.market.messages import drop_messages, entries_per_participant, hold_message
 from hft_gym.market.reactive import due_event, open_reactive, settle
@@ -57,6 +58,7 @@ from hft_gym.market.records import (
     EndReason,
 )
 from hft_gym.market.replay import next_operation
+from hft_gym.market.risk import reset_risk
 
 _EPISODE_END = int(EndReason.EPISODE_END)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -132,6 +134,7 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
     due = flow_state["due"]
     reactive = flow["reactive"] != 0
     watch = (stop & EVENT_TOUCH) != 0
+    risky = ex.param["risk"] != 0
     log = ex.param["log_mids"] != 0 and state["muted"] == 0
     if watch:
         touch_moved(ex)
@@ -194,6 +197,8 @@ def advance(ex: Exchange, until: int, stop: int) -> int:
             state["messages"] += 1
         if quantity > 0:
             enter(ex, side, price, quantity, tif, taker, o, handle)
+        if risky:
+            watch_limits(ex)
         if reactive:
             flow_state["hidden"] = 0
             settle(ex, kind, now)
@@ -235,6 +240,7 @@ def open_market(ex: Exchange, key: Any) -> None:
     price = param["initial_price"]
     for p in range(ex.account.shape[0]):
         reset_account(ex.account[U(p)], derive(key, 64 + p), 2 * price)
+        reset_risk(ex.account[U(p)])
     for o in range(ex.own.shape[0]):
         ex.own[U(o)]["state"] = 0
         ex.own[U(o)]["remaining"] = 0

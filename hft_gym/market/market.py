@@ -13,12 +13,13 @@ from hft_gym.book import refusals
 from hft_gym.book.base import build_snapshot
 from hft_gym.config import build
 from hft_gym.data.replay import ReplayFeed
-from hft_gym.errors import BookFullError, ConfigError, OrderError, QuantityError, UnknownOrderError
+from hft_gym.errors import BookFullError, ConfigError, OrderError, QuantityError, RiskError, UnknownOrderError
 from hft_gym.market import checks, entries
 from hft_gym.market.base import MarketState, as_feed
 from hft_gym.market.config import MarketConfig
-from hft_gym.market.records import CANCEL, MODIFY, RESTING, SUBUNITS
-from hft_gym.market.views import Account, MarketCounters, MarketEvent, WorkingOrder
+from hft_gym.market.messages import REFUSED
+from hft_gym.market.records import CANCEL, MODIFY, RESTING, SUBUNITS, RiskReason
+from hft_gym.market.views import Account, MarketCounters, MarketEvent, RiskState, WorkingOrder
 from hft_gym.types import MAX_PRICE_TICKS, MAX_QUANTITY, BookSnapshot, OrderSide, TimeInForce
 
 __all__ = ["Market", "warm_up"]
@@ -154,6 +155,7 @@ class Market(MarketState):
         Raises:
             PriceError, QuantityError, SideError: a value that is not allowed.
             BookFullError: as many orders are working, or messages in flight, as there is room for.
+            RiskError: the participant's limits forbid it; a breach is counted.
             OrderError: another argument not allowed. In each case nothing has happened.
         """
         p = self._participant(participant)
@@ -174,6 +176,8 @@ class Market(MarketState):
             raise BookFullError(f"{found}; max_own_orders allows no more")
         self._check_in_flight()
         entry = self._run(entries.SEND, p, int(toward), limit, lots, int(tif), sent)
+        if entry == REFUSED:
+            raise self._risk_error(p)
         return int(self._arrays.own["id"][0, entry])
 
     def modify(self, participant: int, order_id: int, quantity: int, price: int, *, at: int | None = None) -> None:
@@ -184,7 +188,7 @@ class Market(MarketState):
 
         Raises:
             UnknownOrderError: the participant has no such working order, or its cancel is on its way.
-            PriceError, QuantityError, BookFullError, OrderError: as in `submit`.
+            PriceError, QuantityError, BookFullError, RiskError, OrderError: as in `submit`.
         """
         entry = self._entry(self._participant(participant), order_id)
         lots, limit = self._quantity(quantity, price), checks.ticks(price)
@@ -192,7 +196,8 @@ class Market(MarketState):
             raise UnknownOrderError(f"order_id is {order_id}: a cancel of this order is on its way")
         sent = self._sending_time(at)
         self._check_in_flight()
-        self._run(entries.CHANGE, MODIFY, entry, limit, lots, sent)
+        if self._run(entries.CHANGE, MODIFY, entry, limit, lots, sent) == REFUSED:
+            raise self._risk_error(participant)
 
     def cancel(self, participant: int, order_id: int, *, at: int | None = None) -> None:
         """Send a cancel of a working order; a second one is not sent.
@@ -203,12 +208,14 @@ class Market(MarketState):
         Raises:
             UnknownOrderError: the participant has no such working order.
             BookFullError: no room for another message in flight.
+            RiskError: more cancels than the participant's limits allow.
             OrderError: another argument not allowed.
         """
         entry = self._entry(self._participant(participant), order_id)
         sent = self._sending_time(at)
         self._check_in_flight()
-        self._run(entries.CHANGE, CANCEL, entry, 0, 0, sent)
+        if self._run(entries.CHANGE, CANCEL, entry, 0, 0, sent) == REFUSED:
+            raise self._risk_error(participant)
 
     def close_position(self, participant: int) -> None:
         """End a participant's trading now, without latency: withdraw every order and message, and trade the
@@ -317,6 +324,17 @@ class Market(MarketState):
         p = checks.participant(participant, 0, self.config.participants)
         return Account.of(p, self._arrays.account[0, p], self._run(entries.MID, p))
 
+    def risk(self, participant: int) -> RiskState:
+        """Where a participant stands with its risk limits."""
+        p = self._participant(participant)
+        account = self._arrays.account[0, p]
+        equity2 = 2 * int(account["cash"]) + int(account["position"]) * self._run(entries.MID, p) * SUBUNITS
+        return RiskState.of(p, account["risk"], equity2)
+
+    def release(self, participant: int) -> None:
+        """Let a participant trade again after a breach; its drawdown counts anew from here."""
+        self._run(entries.RELEASE, self._participant(participant))
+
     def working_orders(self, participant: int) -> list[WorkingOrder]:
         """A participant's orders that have not ended, oldest first, with their places in the queues."""
         p = self._participant(participant)
@@ -386,6 +404,14 @@ class Market(MarketState):
         if len(found) == 0:
             raise UnknownOrderError(f"order_id is {order_id!r}: participant {p} has no such working order")
         return (p - 1) * self.config.max_own_orders + int(found[0])
+
+    def _risk_error(self, participant: int) -> RiskError:
+        """What to say of the message that was just refused."""
+        reason = RiskReason(int(self._arrays.account["risk"]["last"][0, participant]))
+        return RiskError(
+            f"participant {participant}: risk limit {reason.name.lower()} would be exceeded "
+            f"(limits: {self.config.risk})", reason.name
+        )
 
     def _total(self, side: OrderSide, without: int) -> int:
         """Volume of a side [lots]."""

@@ -8,7 +8,10 @@ from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.flow.random import draw, exponential
 from hft_gym.flow.state import NEVER
 from hft_gym.market.exchange import Exchange
-from hft_gym.market.records import CANCEL, IN_FLIGHT, NEW
+from hft_gym.market.records import CANCEL, IN_FLIGHT, MODIFY, NEW
+from hft_gym.market.risk import cancel_refused, collared, refused
+
+SENT, NO_ROOM, REFUSED = 0, -1, -2
 
 
 @inlined
@@ -50,7 +53,7 @@ def enqueue(ex: Exchange, p: int, kind: int, o: int, arrival: int, price: int, q
 @kernel
 def send_order(ex: Exchange, p: int, side: int, price: int, quantity: int, time_in_force: int, now: int) -> int:
     """Send a new order of participant *p* at time *now* [ns]; return its table entry, -1 if a table is full
-    (counted)."""
+    (counted), REFUSED if its limits forbid it."""
     account = ex.account[U(p)]
     per = entries_per_participant(ex)
     o = (p - 1) * per
@@ -60,6 +63,10 @@ def send_order(ex: Exchange, p: int, side: int, price: int, quantity: int, time_
     if o == p * per:
         account["refused"] += 1
         return -1
+    if ex.param["risk"] != 0:
+        price = collared(ex, p, side, price)
+        if refused(ex, p, side, price, quantity, 0, now):
+            return REFUSED
     own = ex.own[U(o)]
     account["orders_sent"] += 1
     own["id"] = account["orders_sent"]
@@ -84,22 +91,28 @@ def send_order(ex: Exchange, p: int, side: int, price: int, quantity: int, time_
 
 
 @kernel
-def send_change(ex: Exchange, p: int, o: int, kind: int, price: int, quantity: int, now: int) -> bool:
+def send_change(ex: Exchange, p: int, o: int, kind: int, price: int, quantity: int, now: int) -> int:
     """Send a cancel, modification or reduction of the working order in entry *o*; it never overtakes the order's
-    earlier messages."""
+    earlier messages. Returns SENT, or why not: NO_ROOM or REFUSED by a limit."""
     account, own = ex.account[U(p)], ex.own[U(o)]
     if own["cancel_sent"] != 0:
-        return True
+        return SENT
     arrival = now + latency(account, ex.param["cancel_latency"], ex.param["cancel_jitter"])
     arrival = max(arrival, own["time_arrival"])
+    if ex.param["risk"] != 0:
+        if kind != MODIFY or (price == own["price"] and quantity <= own["remaining"]):
+            if cancel_refused(ex, p, o, now):
+                return REFUSED
+        elif refused(ex, p, I64(own["side"]), price, quantity, own["remaining"], now):
+            return REFUSED
     if not enqueue(ex, p, kind, o, arrival, price, quantity):
         account["refused"] += 1
-        return False
+        return NO_ROOM
     own["time_arrival"] = arrival
     if kind == CANCEL:
         own["cancel_sent"] = 1
         account["cancels_sent"] += 1
-    return True
+    return SENT
 
 
 @kernel

@@ -49,6 +49,64 @@ EVENT_FILL, EVENT_TRADE, EVENT_TOUCH, EVENT_END, EVENT_ANY = 1, 2, 4, 8, 16
 """What :func:`hft_gym.market.kernel.advance` can stop at, as bits; ``EVENT_END`` is the end of a replayed file,
 ``EVENT_ANY`` every event."""
 
+class RiskReason(IntEnum):
+    """Which limit a message or a price broke (:class:`hft_gym.RiskLimits`)."""
+
+    POSITION = 0
+    ORDER_SIZE = 1
+    NOTIONAL = 2
+    OPEN_ORDERS = 3
+    ORDER_RATE = 4
+    CANCEL_RATE = 5
+    PRICE_COLLAR = 6
+    LOSS = 7
+    DRAWDOWN = 8
+    SELF_TRADE = 9
+    REDUCE_ONLY = 10
+    KILLED = 11
+
+
+class RiskMode(IntEnum):
+    """What a participant may still do."""
+
+    NORMAL = 0
+    REDUCE_ONLY = 1
+    KILLED = 2
+
+
+NO_LIMIT = 2**62
+MAX_RATE = 128
+"""Most messages that a rate limit can allow in its window."""
+RISK = np.dtype(
+    [
+        ("watched", "i8"),
+        ("mode", "i8"),
+        ("passed", "i8"),
+        ("last", "i8"),
+        ("peak2", "i8"),
+        ("max_position", "i8"),
+        ("max_order_size", "i8"),
+        ("max_notional", "i8"),
+        ("max_open_orders", "i8"),
+        ("max_order_rate", "i8"),
+        ("max_cancel_rate", "i8"),
+        ("rate_window", "i8"),
+        ("collar2", "i8"),
+        ("max_loss", "i8"),
+        ("max_drawdown", "i8"),
+        ("no_self_trade", "i8"),
+        ("on_breach", "i8"),
+        ("breaches", "i8", (len(RiskReason),)),
+        ("n_sent", "i8", (2,)),
+        ("last_sent", "i8", (2,)),
+        ("sent", "i8", (2 * MAX_RATE,)),
+    ]
+)
+"""One participant's limits and where it stands with them: whether prices can break one; the mode; the limit that the
+price has passed now and the one broken last (-1: none); the highest equity so far [half sub-units]; then the limits
+(:data:`NO_LIMIT`: none; money in half sub-units, the collar in half-ticks) and what a breach leads to; breaches
+so far by reason; number and last time [ns] of the orders and cancels sent, and the times of the last of them."""
+
 ACCOUNT = np.dtype(
     [
         ("cash", "i8"),
@@ -70,12 +128,14 @@ ACCOUNT = np.dtype(
         ("logged_mid2", "i8"),
         ("stream", "u8", (1,)),
         ("unclosed", "i8"),
+        ("risk", RISK),
     ]
 )
 """One participant: cash after fees and cost of the position [sub-units]; position [lots]; fees paid; lots bought,
 sold, filled passively, and taken by side; lots of working orders by side, in flight included; working orders, those
 resting, and messages in flight; orders and cancels sent; orders and changes refused because a table or the book was
-full; others' mid, and as last logged; latency stream; lots that could not be closed at book prices."""
+full; others' mid, and as last logged; latency stream; lots that could not be closed at book prices; risk limits and
+where it stands with them."""
 
 IN_FLIGHT, RESTING = 1, 2
 OWN = np.dtype(
@@ -124,6 +184,18 @@ class EndReason(IntEnum):
     EXPIRED = 3
     SELF_TRADE = 4
     EPISODE_END = 5
+    RISK_POSITION = 6
+    RISK_ORDER_SIZE = 7
+    RISK_NOTIONAL = 8
+    RISK_OPEN_ORDERS = 9
+    RISK_ORDER_RATE = 10
+    RISK_CANCEL_RATE = 11
+    RISK_PRICE_COLLAR = 12
+    RISK_LOSS = 13
+    RISK_DRAWDOWN = 14
+    RISK_SELF_TRADE = 15
+    RISK_REDUCE_ONLY = 16
+    RISK_KILLED = 17
 
 
 FILL_LOG = np.dtype(
@@ -194,6 +266,7 @@ MARKET_PARAM = np.dtype(
         ("log_fills", "i8"),
         ("log_orders", "i8"),
         ("log_mids", "i8"),
+        ("risk", "i8"),
     ]
 )
 """A market's parameters as the kernels read them; fees in sub-units a lot or in 1e-4 basis points."""

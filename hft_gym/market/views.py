@@ -19,6 +19,8 @@ from hft_gym.market.records import (
     IN_FLIGHT,
     SUBUNITS,
     EndReason,
+    RiskMode,
+    RiskReason,
 )
 from hft_gym.types import OrderSide, OrderStatus, TimeInForce
 
@@ -226,6 +228,32 @@ _NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class RiskState:
+    """Where one participant stands with its limits (`RiskLimits`)."""
+
+    participant: int
+    mode: RiskMode
+    """``NORMAL``, ``REDUCE_ONLY`` or ``KILLED``."""
+    passed: RiskReason | None
+    """The limit that the price has passed at this moment."""
+    breaches: dict[RiskReason, int]
+    """Breaches so far, of those limits that were broken."""
+    drawdown: float
+    """Fall of the equity from its highest since the market opened [ticks·lots]; 0 without a limit on it."""
+
+    @classmethod
+    def of(cls, participant: int, record: Any, equity2: int) -> RiskState:
+        """From a ``RISK`` record and twice the equity [sub-units]."""
+        return cls(
+            participant,
+            RiskMode(int(record["mode"])),
+            RiskReason(int(record["passed"])) if record["passed"] >= 0 else None,
+            {reason: int(n) for reason, n in zip(RiskReason, record["breaches"], strict=True) if n},
+            max(int(record["peak2"]) - equity2, 0) / (2 * SUBUNITS) if record["watched"] else 0.0,
+        )
+
+
 class Log:
     """Drained log records: a structured array with a table view.
 
@@ -255,7 +283,7 @@ class Log:
         return [name for name in self.records.dtype.names or () if name not in ("env", "episode", "pad")]
 
     def to_frame(self) -> Any:
-        """The records as a pandas DataFrame; sides, times in force and end reasons by name."""
+        """The records as a pandas DataFrame; sides, times in force and reasons by name."""
         import pandas as pd
 
         frame = pd.DataFrame({name: self.records[name] for name in self._columns()})
