@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym._jit import I64, U, cold, inlined, kernel
 from hft_gym.book.kernel import ACCEPTED, KILLED_FOK, modify, submit
 from hft_gym.book.ladder import Book, is_empty, key_of, queue_ahead
 from hft_gym.flow.icebergs import FIRST_ID, shown_part_gone
@@ -134,7 +134,7 @@ def rest_or_end(ex: Exchange, p: int, o: int, status: int, remaining: int, slot:
     end_order(ex, p, o, _FILLED if remaining == 0 else _EXPIRED)
 
 
-@kernel
+@cold
 def change_order(ex: Exchange, p: int, o: int, price: int, quantity: int) -> None:
     """A modification reached the resting order in entry *o* of *p*; it may trade at its new price (rule of MODIFY)."""
     own, account, state = ex.own[U(o)], ex.account[U(p)], ex.state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym._jit import I64, U, cold, inlined, kernel
 from hft_gym.flow.random import draw, exponential
 from hft_gym.flow.state import NEVER
 from hft_gym.market.exchange import Exchange
@@ -135,7 +135,7 @@ def take_message(ex: Exchange) -> int:
     return n - 1
 
 
-@kernel
+@cold
 def hold_message(ex: Exchange, until: int) -> None:
     """Let every message that has arrived wait until *until*, when they are processed in the order of arrival."""
     state, message = ex.state, ex.message

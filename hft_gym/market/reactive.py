@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hft_gym._jit import I64, U, inlined, kernel
+from hft_gym._jit import I64, U, cold, inlined, kernel
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, rest, take_out, volume_at
 from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite
@@ -248,7 +248,7 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
 # -- the population of agents ------------------------------------------------------------------------------
 
 
-@kernel
+@cold
 def population_event(ex: Exchange, now: int) -> tuple[int, int, int]:
     """Side, price and quantity (0: none) of the next order of the agent that wakes, or is awake."""
     state, agents = ex.flow_state, ex.agents
