@@ -16,7 +16,7 @@ from hft_gym.book.ladder import ASK, BID, MAX_PRICE, key_of, queue_ahead
 from hft_gym.envs.observe import AGENT, MAX_LOTS, observed_touch, ticks
 from hft_gym.market.accounts import NO_KEY
 from hft_gym.market.exchange import Exchange
-from hft_gym.market.messages import send_change, send_order
+from hft_gym.market.messages import SENT, send_change, send_order
 from hft_gym.market.records import CANCEL, REDUCE, RESTING
 
 
@@ -100,7 +100,7 @@ def place_rungs(ex: Exchange, env: Any, param: Any, side: int, wanted: Any, bid:
                 done = send_change(ex, AGENT, last, CANCEL, 0, 0, now)
             else:
                 done = send_change(ex, AGENT, last, REDUCE, 0, excess, now)
-            if not done:
+            if done != SENT:
                 break
             have -= min(stays, excess)
         quantity = min(lots - have, room(ex, param, side))
