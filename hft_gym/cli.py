@@ -70,6 +70,30 @@ COMMANDS = (
         "hft-gym compare --help",
     ),
     Command(
+        "runs list",
+        "hft_gym.cli_runs:show_list",
+        "List the evaluations that are stored: when, what, which policy came first.",
+        "hft-gym runs list",
+    ),
+    Command(
+        "runs show",
+        "hft_gym.cli_runs:show_run",
+        "Show one of them: results with intervals, flags, configuration, versions and command.",
+        "hft-gym runs show 20260102-1530",
+    ),
+    Command(
+        "runs compare",
+        "hft_gym.cli_runs:compare_runs",
+        "Hold two of them side by side: what was set differently, and what came out.",
+        "hft-gym runs compare 20260102-1530 20260103-0915",
+    ),
+    Command(
+        "runs sql",
+        "hft_gym.cli_runs:ask",
+        "Ask all of them in SQL: the tables runs, metrics and episodes.",
+        'hft-gym runs sql "SELECT policy, avg(net_pnl) FROM episodes GROUP BY 1"',
+    ),
+    Command(
         "baselines",
         "hft_gym.cli_info:show_baselines",
         "List the scripted strategies and their parameters.",
@@ -160,9 +184,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named by *argv* (default: the process's arguments) and return its exit status.
 
     The statuses are those of ``grep`` and ``diff``: 0 is success, 1 that the command ran and found fault (an issue in
-    ``data validate``, a check missed in ``data replay`` or ``realism --checks``, a benchmark row that failed), 2 that
-    it could not be carried out: a word, name, file or setting that is wrong, an extra that is not installed. One line
-    on stderr then says why. 130 is an interruption.
+    ``data validate``, a damaged part in ``runs list`` or ``runs sql``, a check missed in ``data replay`` or ``realism
+    --checks``, a benchmark row that failed), 2 that it could not be carried out: a word, name, file or setting that is
+    wrong, an extra that is not installed. One line on stderr then says why. 130 is an interruption.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):

@@ -32,6 +32,7 @@ from hft_gym.errors import ConfigError
 from hft_gym.evaluation import Episodes, Policy, evaluate, held_out_seeds, training_seeds
 from hft_gym.report import Bootstrap, Comparison, Session, Trials, compare, print_comparison, write
 from hft_gym.report.metrics import chosen as chosen_metrics
+from hft_gym.report.parts import write_part
 from train.evidence import gather, training_part
 from train.options import parse, program, script
 from train.trials import TrialLog, market_key, trials_of
@@ -78,6 +79,8 @@ class CompareOptions:
     """Training episodes that each setting plays."""
     out: Path | None = None
     """Folder for tables and pictures; default: runs/compare-DATE-TIME."""
+    parts: Path = Path("runs/parts")
+    """Store that the evaluation is added to, as a part that hft-gym runs reads."""
     actions: Literal["deterministic", "stochastic", "both"] = "deterministic"
     """Whether agents give their most likely action, draw one, or are shown both ways."""
     consecutive: bool = False
@@ -291,9 +294,18 @@ def consecutive_starts(config: EnvConfig) -> np.ndarray[Any, np.dtype[np.int64]]
 
 
 def show_and_write(
-    comparison: Comparison, out: Path, console: Console | None = None, metrics: Sequence[str] = ()
+    comparison: Comparison, out: Path, parts: Path, console: Console | None = None, metrics: Sequence[str] = ()
 ) -> dict[str, Path]:
-    """Print a comparison and write its files; returns them by kind. Every training script ends with this."""
+    """Print a comparison, write its files and store it; returns the files by kind. Every training script ends with
+    this.
+
+    Args:
+        comparison: what was measured.
+        out: folder of the files.
+        parts: store that it is added to (`hft_gym.report.parts`).
+        console: where to print; default: the terminal.
+        metrics: to print beside the headline.
+    """
     from rich.console import Console
 
     console = console or Console()
@@ -311,6 +323,8 @@ def show_and_write(
         console.print(f"with the parameters stored for this market: {', '.join(stored)}", highlight=False)
     written = write(comparison, out)
     console.print(f"written to {out}: {', '.join(p.name for p in written.values())}", highlight=False)
+    part = write_part(comparison, parts)
+    console.print(f"stored as {part.id} in {parts}", highlight=False, soft_wrap=True, markup=False)
     if comparison.meta.get("command"):
         console.print(f"made by: {comparison.meta['command']}", highlight=False, soft_wrap=True, markup=False)
     return written
@@ -327,6 +341,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"out: {out} is a file; allowed is a folder, or a path where one can be made")
+    if options.parts.exists() and not options.parts.is_dir():
+        raise ConfigError(f"parts: {options.parts} is a file; allowed is a folder, or a path where one can be made")
     comparison = compare_policies(
         options.policies or None,
         options.env,
@@ -345,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log=TrialLog(options.trials),
         session=None if options.session == Session() else options.session,
     )
-    show_and_write(comparison, out, console, options.metrics)
+    show_and_write(comparison, out, options.parts, console, options.metrics)
 
 
 def _is_agent(text: str) -> bool:

@@ -368,7 +368,7 @@ def compare_run(outcome: Outcome, console: Console | None = None, command: str =
         meta={"command": command, "run": str(run.path), "best": outcome.progress.best},
         log=TrialLog(run.path.parent / "trials.jsonl"),
     )
-    show_and_write(comparison, run.comparison, console, options.metrics)
+    show_and_write(comparison, run.comparison, run.path.parent / "parts", console, options.metrics)
     return comparison
 
 

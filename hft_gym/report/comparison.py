@@ -34,6 +34,7 @@ class Row:
         name: the policy.
         kind: ``"baseline"``, ``"agent"``, or ``"hindsight"`` for one that was shown the future.
         episodes: what it did.
+        panel: the same with what the metrics share.
         metrics: metric name -> estimate over the episodes.
         difference: paired difference of net P&L to the best baseline (None for the best baseline itself).
         flags: remarks the reader must see.
@@ -45,6 +46,7 @@ class Row:
     name: str
     kind: str
     episodes: Episodes
+    panel: Panel
     metrics: Mapping[str, Estimate]
     difference: Estimate | None
     flags: tuple[Flag, ...] = ()
@@ -217,6 +219,7 @@ def compare(
                 run.name,
                 "hindsight" if run.name in hindsight else "agent" if run.name in agents else "baseline",
                 run,
+                panel,
                 metrics,
                 None if against is None else metrics["difference"],
                 find_flags(run, metrics, known),

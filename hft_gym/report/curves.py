@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hft_gym.report.comparison import Comparison, Row
-from hft_gym.report.panel import Panel
 from hft_gym.types import OrderSide
 
 __all__ = ["PALETTE", "Curve", "Curves", "make_curves"]
@@ -118,8 +117,7 @@ def make_curves(comparison: Comparison, points: int = 240) -> Curves:
 
 
 def _equity_on(row: Row, grid: npt.NDArray[np.int64]) -> Floats:
-    panel = Panel(row.episodes)
-    return panel.equity_at(np.broadcast_to(grid, (panel.count, len(grid))))
+    return row.panel.equity_at(np.broadcast_to(grid, (row.panel.count, len(grid))))
 
 
 def _typical(sizes: list[float]) -> float:

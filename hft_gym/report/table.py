@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["details_tables", "natural_width", "number", "print_comparison", "summary_tables"]
+__all__ = ["details_tables", "interval_text", "natural_width", "number", "print_comparison", "summary_tables"]
 
 T = TypeVar("T")
 
@@ -40,7 +40,8 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _interval(estimate: Estimate) -> str:
+def interval_text(estimate: Estimate) -> str:
+    """A value and, on a second line, its interval, for a table of rich."""
     if math.isnan(estimate.low):
         return number(estimate.value)
     return f"{number(estimate.value)}\n[dim][{number(estimate.low)}, {number(estimate.high)}][/dim]"
@@ -80,7 +81,7 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     title = f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots"
 
     def deciding(row: Row) -> tuple[str, str]:
-        return _interval(row.metrics["net_pnl"]), _difference(row, comparison)
+        return interval_text(row.metrics["net_pnl"]), _difference(row, comparison)
 
     def make(names: Sequence[str], first: bool) -> Table:
         table = Table(title=title if first else None, title_justify="left", header_style="bold")
@@ -110,7 +111,7 @@ def _title(row: Row, comparison: Comparison) -> str:
 def _difference(row: Row, comparison: Comparison) -> str:
     if row.difference is None:
         return "best baseline" if row.name == comparison.best_baseline else "—"
-    return _interval(row.difference)
+    return interval_text(row.difference)
 
 
 def details_tables(comparison: Comparison, console: Console, words: Sequence[str] = ("all",)) -> Iterator[Table]:
@@ -142,7 +143,7 @@ def details_tables(comparison: Comparison, console: Console, words: Sequence[str
             if members:
                 table.add_row(f"[bold]{heading}[/bold]")
             for i, metric in enumerate(members):
-                values = (_interval(row.metrics[metric.name]) for row in rows)
+                values = (interval_text(row.metrics[metric.name]) for row in rows)
                 table.add_row(metric.name, metric.unit, *values, end_section=i == len(members) - 1)
         return table
 

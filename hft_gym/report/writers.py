@@ -20,7 +20,7 @@ from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import make_curves
 from hft_gym.report.metrics import METRICS
 
-__all__ = ["episodes_csv", "json_text", "to_csv", "to_json", "write", "write_atomically"]
+__all__ = ["episodes_csv", "json_text", "summary", "to_csv", "to_json", "write", "write_atomically"]
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
@@ -58,12 +58,7 @@ def episodes_csv(comparison: Comparison) -> str:
 def to_json(comparison: Comparison) -> str:
     """Everything in the tables, the definitions of the metrics, and the record of how it was made."""
     document = {
-        "best": comparison.best,
-        "best_baseline": comparison.best_baseline,
-        "verdicts": comparison.verdicts(),
-        "episodes": comparison.episodes,
-        "seeds": [int(s) for s in comparison.rows[0].episodes.seeds],
-        "bootstrap": vars(comparison.bootstrap),
+        **summary(comparison),
         "metrics": {
             m.name: {
                 "number": m.number,
@@ -76,6 +71,19 @@ def to_json(comparison: Comparison) -> str:
             }
             for m in METRICS.values()
         },
+    }
+    return json_text(document)
+
+
+def summary(comparison: Comparison) -> dict[str, Any]:
+    """The results as plain data: seeds, verdicts, every policy with its metrics and flags, and how it was made."""
+    return {
+        "best": comparison.best,
+        "best_baseline": comparison.best_baseline,
+        "verdicts": comparison.verdicts(),
+        "episodes": comparison.episodes,
+        "seeds": [int(s) for s in comparison.rows[0].episodes.seeds],
+        "bootstrap": vars(comparison.bootstrap),
         "policies": [
             {
                 "name": row.name,
@@ -91,12 +99,11 @@ def to_json(comparison: Comparison) -> str:
         ],
         "meta": dict(comparison.meta),
     }
-    return json_text(document)
 
 
-def json_text(document: Any) -> str:
+def json_text(document: Any, indent: int | None = 1) -> str:
     """A document as JSON, NumPy's numbers included. JSON has no NaN: undefined is null; infinite is a text."""
-    return json.dumps(_plain(document), indent=1, allow_nan=False) + "\n"
+    return json.dumps(_plain(document), indent=indent, allow_nan=False) + "\n"
 
 
 def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from hft_gym.evaluation import held_out_seeds
 from hft_gym.evaluation.seeds import purpose
 from hft_gym.market import MarketConfig
 from hft_gym.report import Bootstrap
+from hft_gym.report.store import Store
 from tests.data_files import shared_lobster
 from train.compare import CompareOptions, compare_policies, consecutive_starts, main
 from train.options import parse
@@ -96,7 +97,7 @@ def test_command_line(tmp_path, capsys):
             "--resamples",
             "50",
         ]
-        + ["--out", str(tmp_path / "out")]
+        + ["--parts", str(tmp_path / "parts"), "--out", str(tmp_path / "out")]
     )
     printed = capsys.readouterr().out
     assert (
@@ -109,6 +110,13 @@ def test_command_line(tmp_path, capsys):
         "comparison.csv",
         "episodes.csv",
     }
+    (part,) = Store(tmp_path / "parts").parts
+    assert f"stored as {part.id} in {tmp_path / 'parts'}" in printed
+    assert part.record["meta"]["config"]["episode_steps"] == 20 and part.record["seeds"] == document["seeds"]
+    assert part.record["policies"][0]["metrics"] == document["policies"][0]["metrics"]
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="file is a file"):
+        main(["--parts", str(tmp_path / "file"), "--out", str(tmp_path / "out")])
 
 
 def test_options():
@@ -209,7 +217,7 @@ def test_every_task_has_its_baselines(tmp_path, capsys):
         comparison = compare_policies(None, {"task": task, **SHORT}, episodes=4, tune_settings=2, bootstrap=FEW)
         assert {r.name for r in comparison.rows} == set(names)
     words = ["--env.task", "execution", "--env.episode-steps", "40", "--episodes", "4", "--resamples", "50"]
-    main([*words, "--out", str(tmp_path)])
+    main([*words, "--out", str(tmp_path), "--parts", str(tmp_path / "parts")])
     assert "completion" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="market-making is for the task"):
         compare_policies(["market-making"], {"task": "execution"}, episodes=2)
