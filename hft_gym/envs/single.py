@@ -195,6 +195,18 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``market.fees.unit`` | per_lot | ticks per lot, or basis points of the notional |
     | ``market.fees.maker`` | 0 | fee of a passive fill |
     | ``market.fees.taker`` | 0 | fee of an aggressive fill |
+    | ``market.risk.max_position`` | None | largest absolute position, working orders included [lots] |
+    | ``market.risk.max_order_size`` | None | largest order [lots] |
+    | ``market.risk.max_notional`` | None | largest value of the position at the mid, working orders included [ticks·lots] |
+    | ``market.risk.max_open_orders`` | None | most working orders, in flight included |
+    | ``market.risk.max_order_rate`` | None | most orders and changes sent within any rate window |
+    | ``market.risk.max_cancel_rate`` | None | most cancels sent within any rate window |
+    | ``market.risk.rate_window_ns`` | 1_000_000_000 | length of the rate window [ns] |
+    | ``market.risk.price_collar`` | None | largest distance of an order from the others' mid [ticks]; a market order is held to it |
+    | ``market.risk.max_loss`` | None | loss that is a breach, at the mid [ticks·lots] |
+    | ``market.risk.max_drawdown`` | None | fall of the equity from its peak that is a breach [ticks·lots] |
+    | ``market.risk.no_self_trade`` | False | refuse an order whose price would cross one's own working order |
+    | ``market.risk.on_breach`` | reject | what a breach does |
     | ``market.tick_size`` | 0.01 | currency per tick |
     | ``market.initial_price`` | 10_000 | opening price [ticks] |
     | ``market.initial_depth`` | 8 | levels a side that the opening book is seeded with |
