@@ -7,13 +7,14 @@ experiment on metaorders. A plain Poisson flow fails the first two, whatever its
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hft_gym.config import build
+from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
 from hft_gym.market.market import Market
 from hft_gym.market.tape import TAPE, Tape, TapeKind
@@ -51,7 +52,9 @@ LIMITS: dict[str, tuple[str, str, str, float, float]] = {
 """Check -> fact, figure, what it is, lowest and highest value that passes."""
 
 EXECUTIONS, MESSAGES = 50_000, 2_000_000
-"""What the tape of the checks should hold, and what it must not exceed."""
+"""What each tape of the checks should hold, and about what it must not exceed."""
+LONGEST = 360_000_000_000_000
+"""Longest tape [ns], where hardly anything happens."""
 LONG = ("acf_returns", "kurtosis", "acf_volatility", "signature")
 """Facts that need many hours, of which mids on the seconds suffice."""
 
@@ -112,36 +115,60 @@ def check_facts(facts: Mapping[str, Measured], impact: Impact | None = None) -> 
     ]
 
 
+def _length(market: Market) -> int:
+    """How long a tape of the market should be [ns]."""
+    ahead = market.copy()
+    before = now = ahead.counters
+    while (
+        now.trades - before.trades < EXECUTIONS
+        and now.messages - before.messages < MESSAGES
+        and ahead.time - market.time < LONGEST
+    ):
+        ahead.run_for(600_000_000_000)
+        now = ahead.counters
+    return ahead.time - market.time
+
+
+def _mean(found: Sequence[Measured]) -> Measured:
+    """The figures of a fact, averaged over tapes; the curve is the first one's."""
+    values = {figure: float(np.mean([each.values[figure] for each in found])) for figure in found[0].values}
+    return Measured(values, found[0].curve)
+
+
 def D_checks(
     preset: MarketConfig | Mapping[str, Any] | str,
     *,
     hours: float | None = None,
+    tapes: int = 4,
     long_hours: float = 100.0,
     repeats: int = 200,
     seed: int = 0,
 ) -> list[Check]:
-    """All checks of a simulated market; half a minute or so.
+    """All checks of a simulated market; a minute or less.
+
+    What needs more trades than a tape can hold (the response a thousand trades later) is averaged over several.
 
     Args:
         preset: the market.
-        hours: length of the tape for the facts of flow and book; None: long enough for 50,000 executions, but not for
-            more than two million messages.
+        hours: length of a tape for the facts of flow and book; None: long enough for 50,000 executions, but not for
+            more than about two million messages.
+        tapes: how many of them, one after the other, the figures are averaged over.
         long_hours: length of the series of mids for the facts of the price (at least 2, for 10 min returns).
         repeats: metaorders of the experiment on impact.
         seed: of the market.
 
     Raises:
-        ConfigError: not a market's configuration, or nothing trades in it.
+        ConfigError: not a market's configuration, no tapes, or nothing trades in it.
     """
+    if tapes < 1:
+        raise ConfigError(f"tapes is {tapes}; it must be at least 1")
     config = build(MarketConfig, preset)
     market = Market(config, seed, log_capacity=0)
-    if hours is None:
-        before = market.counters
-        market.run_for(600_000_000_000)
-        trades, messages = market.counters.trades - before.trades, market.counters.messages - before.messages
-        hours = min(EXECUTIONS / max(trades, 1), MESSAGES / max(messages, 1)) / 6.0
-    tape = market.record(round(hours * 3.6e12))
-    facts = measure(tape, sorted({fact for fact, *_ in LIMITS.values()} - set(LONG) - {"impact"}))
+    names = sorted({fact for fact, *_ in LIMITS.values()} - set(LONG) - {"impact"})
+    several = [
+        measure(market.record(_length(market) if hours is None else round(hours * 3.6e12)), names) for _ in range(tapes)
+    ]
+    facts = {name: _mean([found[name] for found in several]) for name in names}
     quotes = sampled_quotes(Market(config, seed + 1, log_capacity=0), round(long_hours * 3_600))
     facts |= measure(Sample(quotes), LONG)
     return check_facts(facts, metaorder_impact(config, repeats=repeats, seed=seed + 2))

@@ -21,6 +21,8 @@ __all__ = ["CHILDREN", "Impact", "metaorder_impact"]
 
 Floats = NDArray[np.float64]
 CHILDREN = (2, 4, 8, 16, 32, 64, 128)
+ORDERS, PIECE, LONGEST = 30_000, 600_000_000_000, 36_000_000_000_000
+"""Market orders that the rate of trades is counted from, in pieces of so many ns, for at most so many."""
 DAY = 23_400.0
 """Seconds of trading in a day, for Q / V."""
 
@@ -51,6 +53,27 @@ class Impact:
 def _mid(market: Market, last: float) -> float:
     bid, ask = market.best(OrderSide.BID), market.best(OrderSide.ASK)
     return last if bid is None or ask is None else (bid + ask) / 2.0
+
+
+def _trading(market: Market) -> tuple[float, float]:
+    """Market orders per second that trade, and their mean size [lots]; the market moves on.
+
+    Activity that wanders needs a long look: a rate from a busy or a quiet stretch would be that of another market.
+    """
+    orders = volume = 0
+    begin = market.time
+    while orders < ORDERS and market.time - begin < LONGEST:
+        executed = market.record(PIECE).records
+        executed = executed[executed["kind"] == TapeKind.EXECUTE]
+        # One market order may be several fills, all of one time.
+        orders += len(np.unique(executed["time"]))
+        volume += int(executed["quantity"].sum())
+    seconds = (market.time - begin) / 1e9
+    if orders < 100:
+        raise ConfigError(
+            f"the market has {orders} trades in {seconds:.0f} s; metaorders need others' trades to hide in"
+        )
+    return orders / seconds, volume / orders
 
 
 def metaorder_impact(
@@ -85,22 +108,8 @@ def metaorder_impact(
     made = build(MarketConfig, config)
     made = replace(made, latency=LatencyConfig(0, 0, 0, 0, 0), participants=1, max_own_orders=2)
     market = Market(made, seed, log_capacity=0)
-    begin, before = market.time, market.counters
-    while market.counters.trades - before.trades < 2_000 and market.time - begin < 3.6e13:
-        market.run_for(10**10)
-    now = market.counters
-    fills, seconds = now.trades - before.trades, (market.time - begin) / 1e9
-    if fills < 100:
-        raise ConfigError(
-            f"the market has {fills} trades in {seconds:.0f} s; metaorders need others' trades to hide in"
-        )
-    volume = now.volume_bought + now.volume_sold - before.volume_bought - before.volume_sold
-    # One market order may be several fills: count orders by the volume they bring, at the flow's mean size.
-    sample = market.record(round(seconds * 1e9))
-    executed = sample.records[sample["kind"] == TapeKind.EXECUTE]
-    orders = 1 + int((np.diff(executed["time"]) > 0).sum())
-    gap = round(2e9 * seconds / orders)
-    lots = max(1, round(float(executed["quantity"].sum()) / orders))
+    rate, size = _trading(market)
+    gap, lots = round(2e9 / rate), max(1, round(size))
     impact = np.zeros((repeats, len(sizes)))
     relaxed = np.zeros((repeats, len(after)))
     mid = _mid(market, float(made.initial_price))
@@ -126,8 +135,7 @@ def metaorder_impact(
             mine, other = _mid(twin, mine), _mid(market, other)
             relaxed[k, i] = sign * (mine - other)
     mean = impact.mean(axis=0)
-    per_day = volume / seconds * DAY
-    participation = np.array(sizes) * lots / per_day
+    participation = np.array(sizes) * lots / (rate * size * DAY)
     peak = mean[-1] if mean[-1] > 0 else np.nan
     return Impact(
         sizes,
