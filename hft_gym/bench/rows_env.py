@@ -1,4 +1,7 @@
-"""Rows of the environments: steps a second, with the book messages that a step carries."""
+"""Rows of the environments: steps a second, with the book messages that a step carries.
+
+They run the Poisson preset, which changes least from version to version; the default market has rows of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from hft_gym.bench.harness import Case, Options, Plan, Ratio, clock, group
 from hft_gym.envs.actions import ActionSchema
 
 ENV_ID = "hft_gym:HFTMarket-v0"
+POISSON = {"flow": "poisson"}
+"""The market of all rows but those that name another."""
 QUOTE_BOTH = ("join", "join", "none")
 """The agent of all rows: it joins the touch on both sides, so it requotes whenever the touch moves."""
 _EPISODE = 1_001
@@ -22,8 +27,8 @@ _EPISODE = 1_001
 def single(options: Options) -> Plan:
     """Bare and through ``gymnasium.make``, whole episodes with their resets."""
     action = _quotes()
-    made = gymnasium.make(ENV_ID)
-    bare = gymnasium.make(ENV_ID).unwrapped
+    made = gymnasium.make(ENV_ID, market=POISSON)
+    bare = gymnasium.make(ENV_ID, market=POISSON).unwrapped
     steps = options.pick(100_000, 10_000)
     for env in (made, bare):
         env.reset(seed=1)
@@ -53,7 +58,7 @@ def batch(options: Options) -> Plan:
     for size in sizes:
         names = []
         for threads in sorted({1, options.threads}):
-            env = gymnasium.make_vec(ENV_ID, num_envs=size, threads=threads)
+            env = gymnasium.make_vec(ENV_ID, num_envs=size, threads=threads, market=POISSON)
             env.reset(seed=1)
             envs.append(env)
             name = f"batch of {size:,}, {threads} thread{'s' if threads > 1 else ''}"
@@ -77,12 +82,44 @@ def batch(options: Options) -> Plan:
     return Plan(cases, ratios, close=lambda: _close(envs))
 
 
+@group("default", "the default market: one environment, and 256")
+def default(options: Options) -> Plan:
+    """The market that ``HFTMarket-v0`` has unless told otherwise."""
+    bare = gymnasium.make(ENV_ID).unwrapped
+    bare.reset(seed=1)
+    steps = options.pick(50_000, 5_000)
+    cases = [
+        Case(
+            "default market, single environment, bare",
+            "steps/s",
+            partial(_step_single, bare, _quotes(), steps),
+            partial(_messages, bare),
+        )
+    ]
+    envs: list[Any] = [bare]
+    for threads in sorted({1, options.threads}):
+        env = gymnasium.make_vec(ENV_ID, num_envs=256, threads=threads)
+        env.reset(seed=1)
+        envs.append(env)
+        cases.append(
+            Case(
+                f"default market, batch of 256, {threads} thread{'s' if threads > 1 else ''}",
+                "env-steps/s",
+                partial(_step_batch, env, 256, options),
+                partial(_messages, env, 256),
+                least=(">=", 500_000) if threads == 1 else None,
+                aim=(">=", 1_000_000) if threads == 1 else None,
+            )
+        )
+    return Plan(cases, close=lambda: _close(envs))
+
+
 @group("sync", "native batch against gymnasium's SyncVectorEnv, 64 environments")
 def sync(options: Options) -> Plan:
     """The same 64 markets, stepped one by one by gymnasium or as one batch."""
     count = 64
-    native = gymnasium.make_vec(ENV_ID, num_envs=count)
-    looped = gymnasium.make_vec(ENV_ID, num_envs=count, vectorization_mode="sync")
+    native = gymnasium.make_vec(ENV_ID, num_envs=count, market=POISSON)
+    looped = gymnasium.make_vec(ENV_ID, num_envs=count, vectorization_mode="sync", market=POISSON)
     actions = _quotes(count)
     for env in (native, looped):
         env.reset(seed=1)

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 
 from hft_gym.bench.harness import Case, Options, Plan, Ratio, group
-from hft_gym.bench.rows_env import ENV_ID, _close, _messages, _quotes, _run_steps, _step_single
+from hft_gym.bench.rows_env import ENV_ID, POISSON, _close, _messages, _quotes, _run_steps, _step_single
 from hft_gym.extras import optional
 
 
@@ -20,8 +20,8 @@ def peers(options: Options) -> Plan:
     action = peer.action_space.sample() * 0
     density = _peer_messages(MarketMakerEnv(seed=1), action, options.pick(2_000, 200))
     step_ns = _step_for(density)
-    ours = gymnasium.make(ENV_ID, step_ns=step_ns)
-    batch = gymnasium.make_vec(ENV_ID, num_envs=256, threads=options.threads, step_ns=step_ns)
+    ours = gymnasium.make(ENV_ID, step_ns=step_ns, market=POISSON)
+    batch = gymnasium.make_vec(ENV_ID, num_envs=256, threads=options.threads, step_ns=step_ns, market=POISSON)
     for env in (peer, ours, batch):
         env.reset(seed=1)
     steps = options.pick(10_000, 1_000)
@@ -67,8 +67,8 @@ def _peer_messages(env: Any, action: Any, steps: int) -> float:
 
 
 def _step_for(density: float) -> int:
-    """The decision interval, in ns, at which our default market carries *density* messages a step."""
-    env = gymnasium.make(ENV_ID)
+    """The decision interval, in ns, at which our Poisson market carries *density* messages a step."""
+    env = gymnasium.make(ENV_ID, market=POISSON)
     base = _messages(env)
     step_ns: int = env.unwrapped.config.step_ns  # type: ignore[attr-defined]
     env.close()

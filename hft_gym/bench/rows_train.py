@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hft_gym.bench.harness import Case, Options, Plan, clock, group
-from hft_gym.bench.rows_env import _EPISODE, _quotes
+from hft_gym.bench.rows_env import _EPISODE, POISSON, _quotes
 
 ENVIRONMENTS = 256
 
@@ -20,7 +20,7 @@ def training(options: Options) -> Plan:
     from hft_gym.cli import load
 
     agents = load("agents")
-    adapter = agents.make_vec_env(num_envs=ENVIRONMENTS)
+    adapter = agents.make_vec_env(num_envs=ENVIRONMENTS, market=POISSON)
     adapter.seed(1)
     adapter.reset()
     actions = _quotes(ENVIRONMENTS)
@@ -42,7 +42,7 @@ def training(options: Options) -> Plan:
             least=("<=", 10.0),
             aim=("<=", 5.0),
             note="256 environments on 2 threads, torch on 1, as train ppo does; rollouts of 64 steps, batches of "
-            "2,048, 4 epochs, policy of 2 x 64",
+            "2,048, 4 epochs, policy of 2 x 64; preset poisson",
         ),
     ]
     return Plan(cases, close=adapter.close)
@@ -75,7 +75,7 @@ def _learner(agents: Any, rollout: int) -> tuple[Any, list[float]]:
     """A PPO model that has learnt one rollout, and the list that collects the seconds of its env's steps."""
     from stable_baselines3 import PPO
 
-    env = agents.make_vec_env(num_envs=ENVIRONMENTS, threads=2)
+    env = agents.make_vec_env(num_envs=ENVIRONMENTS, threads=2, market=POISSON)
     spent: list[float] = []
     plain = env.step
 

@@ -14,9 +14,9 @@ from hft_gym.envs.core import EnvCore
 from hft_gym.envs.schema import ObservationSchema
 from hft_gym.flow import FlowConfig
 
-REALISTIC = "reactive"
+REALISTIC = "default"
 """The preset that claims to be like a real market; the audit follows it."""
-POISSON = "default"
+POISSON = "poisson"
 """Plain Poisson flow with informed traders."""
 MARKETS = (REALISTIC, POISSON)
 

@@ -109,7 +109,7 @@ def test_memory_and_volatility():
 
 @pytest.fixture(scope="module")
 def tape():
-    return simulate_tape("default", 300, seed=3, levels=10)
+    return simulate_tape("poisson", 300, seed=3, levels=10)
 
 
 @pytest.mark.parametrize("model", ["cst", "hawkes"])

@@ -15,7 +15,7 @@ from tests.envs.helpers import digest, encoded, scripted_orders
 SEED, COUNT, STEPS = 2024, 4, 250
 SETTINGS: dict[str, Any] = {"episode_steps": 100}  # two ends and two resets within the run
 
-GOLDEN = "230c027eaa8079c8"
+GOLDEN = {"poisson": "230c027eaa8079c8", "default": "0"}
 
 SCRIPT = """
 import sys; sys.path.insert(0, sys.argv[1])
@@ -58,9 +58,10 @@ def singles() -> str:
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
     reason="the last bit of a logarithm differs between platforms",
 )
-def test_golden() -> None:
-    """This version's trajectory. A deliberate change of the market changes it: `batch()` is the new one."""
-    assert batch() == GOLDEN
+@pytest.mark.parametrize("flow", sorted(GOLDEN))
+def test_golden(flow: str) -> None:
+    """This version's trajectories. A deliberate change of the market changes them: `batch(...)` is the new one."""
+    assert batch(market={"flow": flow}) == GOLDEN[flow]
 
 
 def test_single_and_batch() -> None:

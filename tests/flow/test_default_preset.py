@@ -1,61 +1,57 @@
-"""The default market is what its documentation says: a liquid stock in which only good quoting earns."""
+"""The default market is the realistic one, and what its documentation says: quick looks at what `make verify` checks in
+full, each with the Poisson preset as the control that must fail."""
+
+from functools import cache
 
 import numpy as np
 import pytest
 
-from hft_gym.envs.config import EnvConfig
-from hft_gym.envs.core import EnvCore
+from hft_gym import Market, MarketConfig
+from hft_gym.flow import preset
+from hft_gym.market.arrays import allocate
+from hft_gym.market.entries import ADVANCE, OPEN, Markets
+from hft_gym.realism import measure
+from hft_gym.realism.checks import check_facts
 
-EPISODES, STEPS = 160, 1000
-JOIN, NOTHING = 2, 0
-
-
-@pytest.fixture(scope="module")
-def quiet() -> tuple[EnvCore, np.ndarray, np.ndarray]:
-    """The market without an agent's orders, the spreads seen and the messages sent in 20 s."""
-    core = EnvCore(EnvConfig(), 64)
-    core.reset(np.arange(64, dtype=np.uint64))
-    before = core.arrays.state["messages"].copy()
-    spreads = []
-    for _ in range(200):
-        core.step(np.zeros((64, 3), np.int64))
-        spreads.append(core.obs[:, 40].copy())
-    return core, np.concatenate(spreads), core.arrays.state["messages"] - before
+HOURS = 3
+NANOSECONDS = HOURS * 3_600 * 10**9
 
 
-def quote(option: int, max_position: int) -> tuple[np.ndarray, np.ndarray]:
-    """Net P&L and lots traded in each episode of an agent that always quotes both sides at *option*."""
-    core = EnvCore(EnvConfig(max_position=max_position, episode_steps=STEPS), EPISODES, log_capacity=8192)
-    core.reset(np.arange(EPISODES, dtype=np.uint64) + 10_000)
-    for _ in range(STEPS):
-        core.step(np.tile([option, option, 0], (EPISODES, 1)))
-    fills = core.drain().fills
-    quoted = fills[fills["closing"] == 0]
-    return core.info[2].copy(), np.bincount(quoted["env"], weights=quoted["quantity"], minlength=EPISODES)
+@cache
+def checks(name: str) -> dict[str, bool]:
+    tape = Market(name, seed=2, log_capacity=0).record(NANOSECONDS)
+    facts = ["spread_impact", "acf_signs", "spread_recovery", "events", "limit_sizes", "market_sizes", "ofi"]
+    return {check.name: check.passed for check in check_facts(measure(tape, facts))}
 
 
-def test_about_a_hundred_messages_a_second(quiet: tuple[EnvCore, np.ndarray, np.ndarray]) -> None:
-    assert 85 < quiet[2].mean() / 20.0 < 115
+def test_it_is_the_reactive_preset():
+    assert MarketConfig().order_flow == preset("default") == preset("reactive")
 
 
-def test_the_spread_is_mostly_one_or_two_ticks(quiet: tuple[EnvCore, np.ndarray, np.ndarray]) -> None:
-    spreads = quiet[1]
-    assert 0.6 < (spreads == 1).mean() < 0.9
-    assert ((spreads == 1) | (spreads == 2)).mean() > 0.98
+@pytest.mark.parametrize(
+    "name", ["D2 exponent", "D7 R2", "D7 trades", "D10 cancels", "D10 limit tail", "D10 market tail", "D12"]
+)
+def test_the_default_passes(name):
+    assert checks("default")[name]
 
 
-def test_nothing_is_refused_or_parked(quiet: tuple[EnvCore, np.ndarray, np.ndarray]) -> None:
-    arrays = quiet[0].arrays
-    assert arrays.flow_state["rejected"].sum() == 0
-    assert arrays.head["parked"].sum() == 0
+@pytest.mark.parametrize("name", ["D2 exponent", "D10 cancels", "D10 limit tail", "D10 market tail", "D11", "D12"])
+def test_the_control_fails(name):
+    assert not checks("poisson")[name]
 
 
-def test_naive_quoting_at_the_touch_roughly_breaks_even() -> None:
-    """|P&L per touch fill| <= 0.1 ticks before fees (the default has none)."""
-    pnl, lots = quote(JOIN, max_position=10)
-    assert abs(pnl.sum() / lots.sum()) <= 0.1
-
-
-def test_quoting_with_a_tight_inventory_earns() -> None:
-    pnl, _ = quote(JOIN, max_position=3)
-    assert pnl.mean() > 4 * pnl.std() / np.sqrt(EPISODES)
+def test_a_liquid_book_in_which_nothing_is_refused_or_parked():
+    markets = Markets(allocate(MarketConfig(participants=0), 48))
+    markets.arrays.state["key"] = np.arange(48)
+    markets.run(OPEN, -1)
+    markets.run(ADVANCE, 60 * 10**9, 0)
+    before, spreads = markets.arrays.state["messages"].copy(), []
+    for second in range(61, 181):
+        markets.run(ADVANCE, second * 10**9, 0)
+        head = markets.arrays.head
+        spreads.append((head["base"] + head["best"]).sum(axis=1))
+    assert 60 < (markets.arrays.state["messages"] - before).mean() / 120 < 150
+    spread = np.concatenate(spreads)
+    assert 0.5 < (spread == 1).mean() < 0.9 and (spread <= 3).mean() > 0.97
+    assert not markets.arrays.flow_state["rejected"].any()
+    assert not markets.arrays.head["parked"].any()

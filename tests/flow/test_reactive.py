@@ -25,7 +25,7 @@ from hft_gym.market.arrays import allocate
 from hft_gym.market.entries import ADVANCE, OPEN, SEND, Markets
 
 SECOND = 10**9
-BASE = preset("default")
+BASE = preset("poisson")
 UNIFORM = tuple(tuple(0.25 * r / BASE.rates().sum() for _ in range(6)) for r in BASE.rates())
 EVERYTHING = replace(
     BASE,

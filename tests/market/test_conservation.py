@@ -21,6 +21,7 @@ ACTION = st.tuples(
 FLOWS = st.sampled_from(
     [
         "default",
+        "poisson",
         "cst2010",
         {"limit_rates": [20.0, 10.0], "cancel_rates": [4.0], "market_rate": 8.0, "market_sizes": [1.0] * 60},
         {"limit_rates": [0.0], "cancel_rates": [5.0], "market_rate": 5.0},

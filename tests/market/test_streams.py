@@ -74,7 +74,7 @@ def test_an_order_that_never_trades_leaves_the_path_of_the_others_as_it_was():
 
 @pytest.mark.parametrize("mechanism", EXOGENOUS)
 def test_arrival_times_survive_own_trades(mechanism):
-    plain, traded = busy(8), busy(8)
+    plain, traded = busy(8, flow="poisson"), busy(8, flow="poisson")
     traded.submit(1, BID, 40)
     traded.submit(1, ASK, 3, traded.best(ASK))
     until = 40 * SECOND
@@ -83,7 +83,7 @@ def test_arrival_times_survive_own_trades(mechanism):
 
 
 def test_streams_stay_aligned_after_own_trades():
-    plain, traded = busy(8), busy(8)
+    plain, traded = busy(8, flow="poisson"), busy(8, flow="poisson")
     traded.submit(1, BID, 40)
     for made in (plain, traded):
         made.run_for(60 * SECOND)
@@ -93,7 +93,7 @@ def test_streams_stay_aligned_after_own_trades():
 
 
 def test_a_mechanism_switched_off_leaves_the_others_draws_alone():
-    flow = preset("default")
+    flow = preset("poisson")
     off = {
         "market": {"market_rate": 0.0},
         "cancel": {"cancel_rates": (0.0,)},
@@ -164,7 +164,7 @@ def test_latency_is_the_constant_plus_an_exponential_part():
 
 
 def test_the_alias_tables_hold_the_laws_exactly_to_their_resolution():
-    flow = preset("default")
+    flow = preset("poisson")
     record = flow.compiled()[0]
     laws = {"distance": flow.limit_rates, "limit_size": flow.limit_sizes, "market_size": flow.market_sizes}
     laws["jump_size"] = flow.jump_sizes

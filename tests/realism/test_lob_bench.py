@@ -51,7 +51,7 @@ def test_values_by_hand():
 
 @pytest.fixture(scope="module")
 def tapes():
-    return [simulate_tape("default", 120, seed=s, levels=5) for s in (0, 1)]
+    return [simulate_tape("poisson", 120, seed=s, levels=5) for s in (0, 1)]
 
 
 def test_a_tape_is_like_itself_and_less_like_others(tapes):
@@ -87,4 +87,4 @@ def test_tapes_that_cannot_be_scored(tapes):
     with pytest.raises(ConfigError, match="made has 0 records"):
         lob_bench(tapes[0], tapes[0].between(0, 1))
     with pytest.raises(ConfigError, match="of 0 levels"):
-        lob_bench(simulate_tape("default", 60, levels=0), tapes[0])
+        lob_bench(simulate_tape("poisson", 60, levels=0), tapes[0])

@@ -24,6 +24,6 @@ def test_small_tick_is_near_hours_it_has_not_seen():
         assert ours[metric]["mean"][0] < 0.5 * theirs[metric]["mean"][0], metric
         assert ours[metric]["mean"][0] < 2.0 * real[metric]["mean"][0], metric
     # The control: half of CST's distance is not what any market has.
-    default = lob_bench(unseen, simulate_tape("default", unseen.seconds / 5, levels=5), draws=2).summary
+    default = lob_bench(unseen, simulate_tape("poisson", unseen.seconds / 5, levels=5), draws=2).summary
     assert default["l1"]["mean"][0] > 0.5 * theirs["l1"]["mean"][0]
     assert preset_lot("small-tick") == pytest.approx(1)

@@ -76,7 +76,7 @@ def test_impact_in_plain_poisson_flow_is_linear_and_stays():
 
 
 def test_checks_and_their_limits():
-    tape = simulate_tape("default", 600, levels=0)
+    tape = simulate_tape("poisson", 600, levels=0)
     found = check_facts(measure(tape))
     assert [c.name for c in found] == [n for n, row in LIMITS.items() if row[0] != "impact"]
     assert not Check("x", "", math.nan, 0.0, 1.0).passed and Check("x", "", 1.0, 0.0, 1.0).passed
@@ -88,7 +88,7 @@ def test_checks_and_their_limits():
 
 def test_all_checks_of_a_market(monkeypatch):
     monkeypatch.setattr(realism_checks, "EXECUTIONS", 2_000)
-    found = realism_checks.D_checks("default", long_hours=2.0, repeats=4)
+    found = realism_checks.D_checks("poisson", long_hours=2.0, repeats=4)
     assert [c.name for c in found] == list(LIMITS)
     assert not next(c for c in found if c.name == "D1 exponent").passed
     assert sum(math.isfinite(c.value) for c in found) >= 18  # the others need longer tapes
@@ -105,8 +105,8 @@ def test_sampled_quotes_are_the_tapes():
 
 @pytest.fixture(scope="module")
 def card():
-    data = simulate_tape("default", 300, seed=5, levels=5)
-    return scorecard("default", data, repeats=4, seed=1)
+    data = simulate_tape("poisson", 300, seed=5, levels=5)
+    return scorecard("poisson", data, repeats=4, seed=1)
 
 
 def test_a_market_against_itself_is_as_near_as_another_hour(card):
@@ -129,7 +129,7 @@ def test_the_scorecard_as_table_json_and_page(card):
     document = json.loads(card.to_json())
     assert set(document["facts"]) == set(FACTS) and set(document["scores"]) == {OTHER, MARKET, CST}
     assert document["facts"]["spread"]["values"]["real"]["mean"] == card.facts["real"]["spread"].values["mean"]
-    page = markdown(card, "default")
+    page = markdown(card, "poisson")
     assert all(fact.title in page for fact in FACTS.values()) and "ask_volume given spread" in page
     assert ("L1 against CST: reached" in page) == (card.ratios()["l1"]["over_cst"] <= 0.5)
     widths = {line.count("|") for line in page.splitlines() if line.startswith("|")}
@@ -143,16 +143,16 @@ def test_the_scorecard_as_table_json_and_page(card):
 
 
 def test_wrong_parts():
-    data = simulate_tape("default", 60, levels=1)
+    data = simulate_tape("poisson", 60, levels=1)
     for wrong in ({"part": 2}, {"other": -1}, {"part": 1, "other": 1}, {"fitted": 5}):
         with pytest.raises(ConfigError, match=r"part is 2|other is|fitted is 5"):
-            scorecard("default", data, impact=False, **wrong)
+            scorecard("poisson", data, impact=False, **wrong)
 
 
 def test_the_command(tmp_path, capsys):
     path = shared_lobster("GOOG", 10)
     out = tmp_path / "card"
-    arguments = ["--market", "default", "--against", str(path), "--out", str(out), "--no-impact", "--seconds", "300"]
+    arguments = ["--market", "poisson", "--against", str(path), "--out", str(out), "--no-impact", "--seconds", "300"]
     assert realism_command.main(arguments) == 0
     document = json.loads((out / "scorecard.json").read_text())
     assert "--no-impact" in document["meta"]["command"] and document["meta"]["data"] == "GOOG"
@@ -177,4 +177,4 @@ def test_the_checks_of_the_command(monkeypatch, capsys, tmp_path):
 
 def test_the_command_without_data():
     with pytest.raises(ConfigError, match="--against is missing"):
-        realism_command.main(["--market", "default"])
+        realism_command.main(["--market", "poisson"])

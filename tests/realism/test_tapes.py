@@ -93,7 +93,7 @@ def test_a_message_file_without_its_book(tmp_path):
 
 
 def test_halves_make_the_whole():
-    tape = simulate_tape("default", 60, levels=1)
+    tape = simulate_tape("poisson", 60, levels=1)
     parts = split(tape, 3)
     assert [p.seconds for p in parts] == [20.0] * 3
     assert (np.concatenate([p.records for p in parts]) == tape.records).all()
