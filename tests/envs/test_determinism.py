@@ -15,7 +15,7 @@ from tests.envs.helpers import digest, encoded, scripted_orders
 SEED, COUNT, STEPS = 2024, 4, 250
 SETTINGS: dict[str, Any] = {"episode_steps": 100}  # two ends and two resets within the run
 
-GOLDEN = {"poisson": "230c027eaa8079c8", "default": "0"}
+GOLDEN = {"poisson": "230c027eaa8079c8", "default": "70e2242ad85620d3"}
 
 SCRIPT = """
 import sys; sys.path.insert(0, sys.argv[1])

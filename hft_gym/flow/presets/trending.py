@@ -9,5 +9,5 @@ from hft_gym.flow.presets.reactive import FLOW as REACTIVE
 FLOW = replace(
     REACTIVE,
     metaorders=MetaorderConfig(rate=3.0, traders=1, alpha=1.2, reach=0, sizes=REACTIVE.market_sizes),
-    learning=LearningConfig(impact=0.1, exponent=0.4, weights=(0.0, 0.0, 0.0, 0.0)),
+    learning=LearningConfig(impact=0.3, exponent=0.0, weights=(0.0, 0.0, 0.0, 0.0)),
 )
