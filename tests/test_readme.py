@@ -44,7 +44,10 @@ SMALLEST = (
     (r"python -m train\.model", "python -m train.model --num-envs 8 --steps 400 --episodes 20"),
     (r"hft-gym bench.*", "hft-gym bench --list"),
     (r"(hft-gym serve-feed .*)", r"\1 --port 0 --seconds 1"),
-    (r"(hft-gym train ppo) --minutes 10 (--name [\w-]+)(?: --tune 24)?", rf"\1 \2 {TINY_RUN}"),
+    (
+        r"(hft-gym train ppo) --minutes 10 (--name [\w-]+)(?: --tune 24)?((?: --env\.market\.flow \w+)?)",
+        rf"\1 \2\3 {TINY_RUN}",
+    ),
     (
         r"(hft-gym train ppo) --minutes 4 (--name \w+) --tune 24 (--env\.feed \S+ --env\.replay\.split train) .*",
         rf"\1 \2 \3 {TINY_RUN} --env.order-size 100 --env.max-position 500",

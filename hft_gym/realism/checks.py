@@ -1,7 +1,7 @@
 """The realism checks: what a realistic market must show, with the ranges found in real ones.
 
 `D_checks` takes a simulated market through all of them; each is a range for one figure of the facts or of the
-experiment on metaorders. A plain Poisson flow fails the first two, whatever its parameters: that is their control.
+experiment on metaorders. Plain Poisson flow is the control; docs/flow.md names the checks that it does not fail.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def D_checks(
     repeats: int = 200,
     seed: int = 0,
 ) -> list[Check]:
-    """All checks of a simulated market; a minute or less.
+    """All checks of a simulated market; minutes.
 
     What needs more trades than a tape can hold (the response a thousand trades later) is averaged over several.
 
