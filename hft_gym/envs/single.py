@@ -50,7 +50,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     >>> action = actions.encode(bid="join", ask="behind_1", take="none")
     >>> observation, reward, terminated, truncated, info = env.step(action)
     >>> observation.shape, terminated, info["inventory"]
-    ((60,), False, 0)
+    ((60,), False, 1)
     >>> reward == info["reward_pnl"] + info["reward_inventory"]
     True
 

@@ -29,7 +29,7 @@ _COUNTED = {"fill_log": "n_fills", "order_log": "n_orders", "mid_log": "n_mids"}
 # NumPy reads the header of a long record type by Python's tokenizer.
 _DAMAGE = (
     OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
-    tokenize.TokenError, SyntaxError,
+    tokenize.TokenError, SyntaxError, NotImplementedError,
 )  # fmt: skip
 _HEADER = {"format", "version", "config", "seed", "log_capacity", "symbol", "feed", "digest"}
 

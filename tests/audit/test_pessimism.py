@@ -32,7 +32,7 @@ def test_profit_falls_with_latency(flow, strategy, limit):
     earned = []
     for late in (0, 50 * MS, 150 * MS, 400 * MS):
         latency = {"order_ns": late, "cancel_ns": late, "order_jitter_ns": 0, "cancel_jitter_ns": 0}
-        earned.append(play(flow, strategy, 400, 300, max_position=limit, market={"latency": latency}).pnl)
+        earned.append(play(flow, strategy, 600, 300, max_position=limit, market={"latency": latency}).pnl)
     for faster, slower in pairwise(earned):
         assert slower.mean() < faster.mean()
     difference = earned[-1] - earned[0]
@@ -99,7 +99,7 @@ def test_profit_falls_from_touch_to_queue_to_trade_through(flow):
     for seed in range(3):
         market = Market({"flow": flow, "participants": 0}, seed=seed)
         market.run_for(10 * SECOND)
-        values.append(order_values(market.record(150 * SECOND)))
+        values.append(order_values(market.record(300 * SECOND)))
     touch, queue, through = np.concatenate(values).T
     for easier, harder in ((touch, queue), (queue, through)):
         assert (easier - harder).mean() > 3 * standard_error(easier - harder)

@@ -14,7 +14,7 @@ from hft_gym.report import Bootstrap
 from tests.baselines.fakes import FakeEnv, observation
 from train.compare import compare_policies
 
-CONFIG = {"episode_steps": 300, "market": {"flow": "default"}}
+CONFIG = {"episode_steps": 300, "market": {"flow": "poisson"}}
 NO_LATENCY = {"order_ns": 0, "order_jitter_ns": 0, "market_data_ns": 0}
 
 
@@ -50,7 +50,7 @@ def test_no_sequence_of_takes_earns_more():
 
 def test_it_earns_nearly_its_bound_and_no_taker_more():
     seeds = held_out_seeds(6)
-    config = {**CONFIG, "market": {"flow": "default", "latency": NO_LATENCY}}
+    config = {**CONFIG, "market": {"flow": "poisson", "latency": NO_LATENCY}}
     env = HFTMarketVectorEnv(1, config)
     oracle = baselines.make("oracle", env).foresee(config, seeds, num_envs=4)
     played = evaluate(oracle, config, seeds, num_envs=3)

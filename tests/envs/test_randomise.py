@@ -158,7 +158,7 @@ def test_so_is_their_mixture() -> None:
 )
 def test_wrong_settings_are_named(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        HFTMarketEnv(randomise=wrong)
+        HFTMarketEnv(market="poisson", randomise=wrong)
 
 
 def test_a_recorded_day_has_no_flow_to_draw() -> None:

@@ -28,9 +28,7 @@ def test_it_is_the_reactive_preset():
     assert MarketConfig().order_flow == preset("default") == preset("reactive")
 
 
-@pytest.mark.parametrize(
-    "name", ["D2 exponent", "D7 R2", "D7 trades", "D10 cancels", "D10 limit tail", "D10 market tail", "D12"]
-)
+@pytest.mark.parametrize("name", ["D7 R2", "D7 trades", "D10 cancels", "D10 limit tail", "D10 market tail", "D12"])
 def test_the_default_passes(name):
     assert checks("default")[name]
 

@@ -80,14 +80,14 @@ def test_recording_leaves_no_trace(seed):
     plain.run_for(3 * SECOND)
     whole = recorded.record(3 * SECOND, levels=3)
     parts = [in_parts.record(SECOND) for _ in range(3)]
-    assert digest(plain) == digest(recorded) == digest(in_parts)
+    assert digest(plain) == digest(recorded)
     assert len(whole) > 100
     columns = [n for n in whole.records.dtype.names if n != "order_id"]
     joined = np.concatenate([p.records for p in parts])
     assert (joined[columns] == whole.records[columns]).all()
-    plain.run_for(SECOND)
-    recorded.run_for(SECOND)
-    assert digest(plain) == digest(recorded)
+    for market in (plain, recorded, in_parts):
+        market.run_for(SECOND)  # what happened in the last run is part of the state
+    assert digest(plain) == digest(recorded) == digest(in_parts)
 
 
 def replayed(tape):
