@@ -8,7 +8,8 @@ from hft_gym.extras import optional
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import Curves
 from hft_gym.report.document import document, figure_html
-from hft_gym.report.metrics import METRICS
+from hft_gym.report.figures import SECTIONS, faint
+from hft_gym.report.metrics import GROUPS, METRICS, Metric
 from hft_gym.report.table import number
 
 __all__ = ["html"]
@@ -24,7 +25,11 @@ def html(comparison: Comparison, curves: Curves) -> str:
     """
     verdicts = "".join(f"<p>{escape(v)}</p>" for v in comparison.verdicts())
     flags = "".join(f"<p>Note: {escape(r.name)}: {escape(f.text)}</p>" for r in comparison.rows for f in r.flags)
-    body = f"{verdicts}{flags}{figure_html(_figure(curves), True)}{_table(comparison)}"
+    parts = [figure_html(_figure(curves), True)]
+    for section in SECTIONS:
+        parts.append(f"<h2>{escape(section.heading)}</h2><p class=dim>{escape(section.note(comparison))}</p>")
+        parts.append(figure_html(section.figure(comparison, curves), False))
+    body = f"{verdicts}{flags}{''.join(parts)}<h2>Metrics</h2>{_table(comparison)}"
     return document("comparison", "Comparison", body, str(comparison.meta.get("command", "")), _STYLE)
 
 
@@ -65,7 +70,7 @@ def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no ty
         edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, **same}
         figure.add_trace(go.Scatter(x=seconds, y=curve.low, **edge), row=3, col=1)
         figure.add_trace(
-            go.Scatter(x=seconds, y=curve.high, fill="tonexty", fillcolor=_faint(curve.colour), **edge),
+            go.Scatter(x=seconds, y=curve.high, fill="tonexty", fillcolor=faint(curve.colour), **edge),
             row=3,
             col=1,
         )
@@ -76,23 +81,24 @@ def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no ty
     return figure
 
 
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.2)"
-
-
 def _table(comparison: Comparison) -> str:
     head = "".join(
         f'<th class="{"best" if r.name == comparison.best else ""}">{escape(r.name)}</th>'
         for r in comparison.rows
     )
     lines = []
-    for name, metric in METRICS.items():
-        cells = []
-        for row in comparison.rows:
-            e = row.metrics[name]
-            span = "" if e.low != e.low else f' <span class="dim">[{number(e.low)}, {number(e.high)}]</span>'
-            cells.append(f"<td>{number(e.value)}{span}</td>")
-        title = f'{name} <span class="dim">{escape(metric.unit)}</span>'
-        lines.append(f'<tr title="{escape(metric.formula)}"><td>{title}</td>{"".join(cells)}</tr>')
+    for group, heading in GROUPS.items():
+        lines.append(f'<tr><th colspan="{len(comparison.rows) + 1}">{escape(heading)}</th></tr>')
+        lines += [_line(comparison, m) for m in METRICS.values() if m.group == group]
     return f"<table><tr><th>metric</th>{head}</tr>{''.join(lines)}</table>"
+
+
+def _line(comparison: Comparison, metric: Metric) -> str:
+    cells = []
+    for row in comparison.rows:
+        e = row.metrics[metric.name]
+        span = "" if e.low != e.low else f' <span class="dim">[{number(e.low)}, {number(e.high)}]</span>'
+        why = f' title="{escape(row.undefined[metric.name])}"' if row.undefined.get(metric.name) else ""
+        cells.append(f"<td{why}>{number(e.value)}{span}</td>")
+    title = f'{metric.name} <span class="dim">{escape(metric.unit)}</span>'
+    return f'<tr title="{escape(metric.formula)}"><td>{title}</td>{"".join(cells)}</tr>'

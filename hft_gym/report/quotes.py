@@ -27,7 +27,7 @@ def resting(panel: Panel) -> npt.NDArray[np.int64]:
 
 
 class Survival:
-    """Kaplan–Meier curves of the resting orders, one for each episode.
+    """Kaplan–Meier curves of the resting orders, one for each episode, or *together* one for all of them.
 
     Attributes:
         episode, seconds: (R,) by episode, then by the order's age at its end.
@@ -36,16 +36,19 @@ class Survival:
         after: (R,) share that survives the end of this order; ties: events come before censorings.
     """
 
-    def __init__(self, panel: Panel, event: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]) -> None:
+    def __init__(
+        self, panel: Panel, event: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]], together: bool = False
+    ) -> None:
         log = panel.episodes.orders[panel.once(resting)]
+        episode, count = (np.zeros(len(log), np.int64), 1) if together else (log["episode"], panel.count)
         age = log["time_end"] - log["time_entry"]
         ended = event(log["end_reason"])
         # One integer for all three keys: one sort of integers is a third of the work of three.
         span = 2 * (int(age.max(initial=0)) + 1)
-        order = np.argsort(log["episode"] * span + 2 * age + ~ended)
-        self.episode = log["episode"][order]
+        order = np.argsort(episode * span + 2 * age + ~ended)
+        self.episode = episode[order]
         self.seconds, self.ended = age[order] / 1e9, ended[order]
-        edges = np.searchsorted(self.episode, np.arange(panel.count + 1))
+        edges = np.searchsorted(self.episode, np.arange(count + 1))
         self.first, self.size = edges[:-1], np.diff(edges)
         at_risk = edges[1:][self.episode] - np.arange(len(order))
         # Sums of logarithms; the curve is 0 from where the last order at risk ends.
@@ -71,9 +74,9 @@ class Survival:
         return out
 
 
-def to_fill(panel: Panel) -> Survival:
+def to_fill(panel: Panel, together: bool = False) -> Survival:
     """Curves of the time to the fill; cancels are censored."""
-    return Survival(panel, lambda reason: reason == EndReason.FILLED)
+    return Survival(panel, lambda reason: reason == EndReason.FILLED, together)
 
 
 def to_end(panel: Panel) -> Survival:
