@@ -3,9 +3,11 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -246,6 +248,16 @@ def test_commands(shared, capsys):
     assert "DuckDB says" in said("sql", "SELECT nothing FROM nowhere", status=2)
     assert "no query" in said("sql", status=2)
     assert "there is no 'drawdwn'" in said("show", first, "--metrics", "drawdwn", status=2)
+
+
+def test_the_queries_of_the_documentation(shared, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
+    queries = re.findall(r'^hft-gym runs sql "(.+)"$', page, re.M)
+    queries += re.findall(r'runs sql "(.+)"', next(c.example for c in cli.COMMANDS if c.words == "runs sql"))
+    assert len(queries) == 2
+    for query in queries:
+        assert cli.main(["runs", "sql", query, "--parts", str(shared[0])]) == 0
+        assert "maker" in capsys.readouterr().out
 
 
 def test_an_empty_store(tmp_path, capsys):
