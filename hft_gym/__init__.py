@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from hft_gym.flow import FlowConfig
     from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig, RiskLimits
+    from hft_gym.portfolio import ExecutionSimulator, Portfolio, RiskManager
     from hft_gym.report import METRICS, PerformanceMetrics
     from hft_gym.types import (
         MESSAGE_DTYPE,
@@ -113,6 +114,7 @@ _HOMES = {
     **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
     "calibrate": "hft_gym.calibration",
     **dict.fromkeys(("METRICS", "PerformanceMetrics"), "hft_gym.report"),
+    **dict.fromkeys(("Portfolio", "RiskManager", "ExecutionSimulator"), "hft_gym.portfolio"),
     **dict.fromkeys(
         (
             "DataFeed",
@@ -158,6 +160,9 @@ __all__ = [
     # the report
     "METRICS",
     "PerformanceMetrics",
+    "Portfolio",
+    "RiskManager",
+    "ExecutionSimulator",
     # feeds
     "DataFeed",
     "DataFeedConfig",

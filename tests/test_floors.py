@@ -5,7 +5,7 @@ book                                       F1
 flow, data                                 F2   never each other
 market                                     F3
 envs, feed                                 F4   never each other
-evaluation, report, realism                F5
+evaluation, report, portfolio, realism     F5
 baselines, agents, calibration             F6   never each other
 train                                      F7
 cli, bench                                 F8   look up to F6 and F7 only inside functions
@@ -37,6 +37,7 @@ FLOORS = {
     "hft_gym.feed": 4,
     "hft_gym.evaluation": 5,
     "hft_gym.report": 5,
+    "hft_gym.portfolio": 5,
     "hft_gym.realism": 5,
     "hft_gym.calibration": 6,
     "baselines": 6,
@@ -53,6 +54,8 @@ FLOORS = {
 SIDE_BY_SIDE = {
     ("hft_gym._jit", "hft_gym._compiler"),
     ("hft_gym.report", "hft_gym.evaluation"),
+    ("hft_gym.portfolio", "hft_gym.evaluation"),
+    ("hft_gym.portfolio", "hft_gym.report"),
     ("hft_gym.realism", "hft_gym.report"),
 }
 """(importer, imported) of one floor that may nevertheless meet."""

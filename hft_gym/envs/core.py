@@ -53,7 +53,7 @@ class EnvCore:
 
     ``obs`` (N, columns) float32, ``reward`` (N,) float64, ``terms`` (N, 2) float64, ``terminated`` and ``truncated``
     (N,) bool, ``info`` (len(INFO_KEYS), N) float64, ``final_obs`` and ``final_info`` as obs and info where an episode
-    ended in SAME_STEP mode.
+    ended in SAME_STEP mode. ``market``: the market's configuration, sized for the ladder and for what is replayed.
     """
 
     INFO_KEYS: tuple[str, ...] = INFO_KEYS
@@ -75,6 +75,7 @@ class EnvCore:
         columns, width = len(schema), action_schema(config).width
         played = [_room_for_ladder(v.market, config) for v in config.variants]
         market = played[0] if self.feed is None else _sized_for(played[0], self.feed)
+        self.market = market
         self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles, played)
         if self.feed is not None:  # the recorded day is the whole flow
             silence(self.arrays.flow)

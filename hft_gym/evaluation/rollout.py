@@ -291,20 +291,30 @@ def _log(played: list[_Round], kind: str, dtype: np.dtype[Any]) -> Array:
     """
     first, parts = 0, []
     for part in played:
-        for rows in part.logs[kind]:
-            out = np.zeros(len(rows), dtype)
-            origin = part.origin[rows["env"]]
-            for column in dtype.names or ():
-                if column == "episode":
-                    out[column] = rows["env"] + np.int64(first)
-                elif column.startswith("time") and column != "time_in_force":
-                    # Market time counts from the market's opening, and -1 is no time at all.
-                    out[column] = np.where(rows[column] < 0, rows[column], rows[column] - origin)
-                else:
-                    out[column] = rows[column]
-            parts.append(out)
+        parts += [episode_log(rows, dtype, part.origin, first) for rows in part.logs[kind]]
         first += part.episodes
     if not parts:
         return np.zeros(0, dtype)
     joined = np.concatenate(parts)
     return joined[np.argsort(joined["episode"], kind="stable")]
+
+
+def episode_log(rows: Array, dtype: np.dtype[Any], origin: Array, first: int = 0) -> Array:
+    """Records of a market's log with the columns of ``dtype``: episode *first* + ``env``, times since its start.
+
+    Args:
+        rows: the records.
+        dtype: one of those of `hft_gym.evaluation.episodes`.
+        origin: market time at which each environment's episode started, ns.
+        first: the episode of environment 0.
+    """
+    out = np.zeros(len(rows), dtype)
+    for column in dtype.names or ():
+        if column == "episode":
+            out[column] = rows["env"] + np.int64(first)
+        elif column.startswith("time") and column != "time_in_force":
+            # Market time counts from the market's opening, and -1 is no time at all.
+            out[column] = np.where(rows[column] < 0, rows[column], rows[column] - origin[rows["env"]])
+        else:
+            out[column] = rows[column]
+    return out

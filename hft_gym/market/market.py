@@ -329,7 +329,7 @@ class Market(MarketState):
         p = self._participant(participant)
         account = self._arrays.account[0, p]
         equity2 = 2 * int(account["cash"]) + int(account["position"]) * self._run(entries.MID, p) * SUBUNITS
-        return RiskState.of(p, account["risk"], equity2)
+        return RiskState.of(p, account["risk"], equity2, self.time)
 
     def release(self, participant: int) -> None:
         """Let a participant trade again after a breach; its drawdown counts anew from here."""

@@ -17,6 +17,7 @@ from hft_gym.market.records import (
     EVENT_TOUCH,
     EVENT_TRADE,
     IN_FLIGHT,
+    MAX_RATE,
     SUBUNITS,
     EndReason,
     RiskMode,
@@ -241,17 +242,29 @@ class RiskState:
     """Breaches so far, of those limits that were broken."""
     drawdown: float
     """Fall of the equity from its highest since the market opened [ticks·lots]; 0 without a limit on it."""
+    orders_in_window: int = 0
+    """Orders and changes sent within the last rate window; 0 without a limit on them."""
+    cancels_in_window: int = 0
+    """Cancels, likewise."""
 
     @classmethod
-    def of(cls, participant: int, record: Any, equity2: int) -> RiskState:
-        """From a ``RISK`` record and twice the equity [sub-units]."""
+    def of(cls, participant: int, record: Any, equity2: int, now: int) -> RiskState:
+        """From a ``RISK`` record and twice the equity [sub-units], at *now* [ns]."""
         return cls(
             participant,
             RiskMode(int(record["mode"])),
             RiskReason(int(record["passed"])) if record["passed"] >= 0 else None,
             {reason: int(n) for reason, n in zip(RiskReason, record["breaches"], strict=True) if n},
             max(int(record["peak2"]) - equity2, 0) / (2 * SUBUNITS) if record["watched"] else 0.0,
+            *(_sent_since(record, kind, now - int(record["rate_window"])) for kind in range(2)),
         )
+
+
+def _sent_since(record: Any, kind: int, time: int) -> int:
+    """Messages of a limited *kind* (0: orders, 1: cancels) that a ``RISK`` record has as sent after *time*."""
+    limit = int(record["max_cancel_rate" if kind else "max_order_rate"])
+    known = min(int(record["n_sent"][kind]), limit, MAX_RATE)
+    return int((record["sent"][kind * MAX_RATE : kind * MAX_RATE + known] > time).sum())
 
 
 class Log:

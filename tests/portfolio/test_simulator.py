@@ -1,0 +1,190 @@
+"""`ExecutionSimulator`: both faces get the same fills from the same market; portfolios tie out with the episodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from baselines import make
+from baselines.join_touch import JoinTouch
+from hft_gym import (
+    ConfigError,
+    EnvConfig,
+    ExecutionSimulator,
+    Order,
+    OrderError,
+    OrderSide,
+    OrderType,
+    PriceError,
+    QuantityError,
+    SymbolError,
+)
+from hft_gym.evaluation import evaluate
+from hft_gym.feed import BinanceDataFeed, DataFeedConfig, MockDataFeed
+from tests.data_files import shared_lobster
+
+BID, ASK = OrderSide.BID, OrderSide.ASK
+SETTINGS: dict[str, Any] = {
+    "episode_steps": 150,
+    "market": {"fees": {"maker": -0.1, "taker": 0.3}, "latency": {"order_ns": 2_000_000, "market_data_ns": 1_000_000}},
+}
+
+
+def same(a: Any, b: Any) -> None:
+    for name in ("steps", "time", "inventory", "fills", "orders", "mids"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    for name in ("equity", "mid", "spread", "imbalance", "rewards"):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("clock", ["time", "event"])
+def test_both_faces_get_the_same_fills(clock: str) -> None:
+    simulator = ExecutionSimulator(SETTINGS, clock=clock, max_position=3)
+    seen = simulator.run(JoinTouch(), seeds=[3, 4], face="predict").episodes
+    told = simulator.run(JoinTouch(), seeds=[3, 4], face="snapshots").episodes
+    assert len(seen.fills) > 15 and not seen.fills["maker"].all()  # the close takes
+    same(seen, told)
+
+
+def test_the_comparison_above_can_fail() -> None:
+    simulator = ExecutionSimulator(SETTINGS)
+    seen = simulator.run(JoinTouch(), seeds=[3], face="predict").episodes
+    late = ExecutionSimulator(SETTINGS, market={"latency": {"order_ns": 3_000_000}})
+    with pytest.raises(AssertionError):
+        same(seen, late.run(JoinTouch(), seeds=[3], face="snapshots").episodes)
+
+
+def test_predict_is_evaluate() -> None:
+    config = EnvConfig(**SETTINGS)
+    same(ExecutionSimulator(config).run(JoinTouch(), seeds=[3]).episodes, evaluate(JoinTouch(), config, [3]))
+
+
+@pytest.mark.parametrize("face", ["predict", "snapshots"])
+def test_the_portfolio_ties_out_with_the_episode(face: Any) -> None:
+    done = ExecutionSimulator(SETTINGS, initial_cash=5_000.0).run(JoinTouch(), seeds=[3, 4], face=face)
+    for e in range(2):
+        book = done.portfolio_of(e)
+        assert book.positions == {} and book.fees != 0
+        assert book.equity - 5_000 == pytest.approx(done.episodes.net_pnl[e] * 0.01, abs=1e-9)
+        marks = book.history().query("event == 'mark'")
+        path = done.episodes.equity[e] * 0.01
+        np.testing.assert_allclose(marks["equity"].to_numpy()[:-1] - 5_000, path[:-1], atol=1e-9)
+    assert len(done.fills()) == len(done.portfolio.trades()) + len(done.portfolio_of(1).trades())
+    assert done.metrics["net_pnl"].value == pytest.approx(done.episodes.net_pnl.mean())
+
+
+def test_a_parent_order_is_a_position_at_the_start() -> None:
+    simulator = ExecutionSimulator(task="execution", episode_steps=60)
+    done = simulator.run(make("twap"), seeds=[1])
+    assert abs(done.episodes.inventory[0, 0]) == 50
+    gain = done.portfolio.equity - done.portfolio.initial_cash
+    assert gain == pytest.approx(done.episodes.net_pnl[0] * 0.01, abs=1e-9) != 0
+
+
+class Once:
+    """Buys three at market first, then quotes one bid and one ask far away."""
+
+    symbol = "XYZ"
+
+    def __init__(self) -> None:
+        self.calls, self.filled, self.others = 0, 0, 0
+
+    def on_fill(self, side: OrderSide, volume: int) -> None:
+        self.filled += volume if side == BID else -volume
+
+    def on_trade(self, side: OrderSide, volume: int) -> None:
+        self.others += volume
+
+    def on_market_update(self, snapshot: Any, timestamp: int) -> list[Order]:
+        self.calls += 1
+        if self.calls == 1:
+            return [Order.create_market_order("XYZ", BID, 3)]
+        bid, ask = round(snapshot.mid_price - 0.5, 2), round(snapshot.mid_price + 0.5, 2)
+        return [Order.create_limit_order("XYZ", s, 1, p) for s, p in ((BID, bid), (ASK, ask))]
+
+
+def test_a_strategy_of_ones_own() -> None:
+    strategy = Once()
+    done = ExecutionSimulator(episode_steps=100).run(strategy, seeds=[5])
+    assert done.episodes.name == "Once" and done.episodes.symbol == "XYZ" and strategy.calls == 100
+    assert strategy.filled == 3 and strategy.others > 0  # of the close it is not told: all is over
+    assert done.portfolio.trades()["quantity"].sum() == 6
+    assert (done.episodes.inventory[0, 3:-1] == 3).all()
+
+
+def test_the_position_limit_cuts_and_the_risk_limits_refuse() -> None:
+    done = ExecutionSimulator(episode_steps=5, max_position=2).run(Once(), seeds=[5])
+    assert done.episodes.inventory.max() == 2
+    done = ExecutionSimulator(episode_steps=5, market={"risk": {"max_order_size": 2}}).run(Once(), seeds=[5])
+    assert done.episodes.inventory.max() == 0 and len(done.fills()) == 0
+    assert (done.episodes.orders["order_id"] == -1).sum() == 1
+
+
+def test_feeds() -> None:
+    config = DataFeedConfig(url="mock://", symbols=["AAPL"], market={"flow": "calm"})
+    for feed in (config, MockDataFeed(config)):
+        assert ExecutionSimulator(feed=feed).config.market.flow == "calm"
+    # What the feed says wins over the configuration, single settings over both; the rest stays.
+    layered = ExecutionSimulator({"market": {"flow": "thin"}}, feed=config, market={"max_orders": 4096})
+    assert (layered.config.market.flow, layered.config.market.max_orders) == ("calm", 4096)
+    path = __file__  # not opened before a run
+    day = DataFeedConfig(url=f"replay:{path}", tick_size=0.05, symbols=["B"], start=5 * 10**9)
+    kept = ExecutionSimulator(SETTINGS, feed=day)
+    assert kept.config.market.fees.taker == 0.3 and kept.config.market.tick_size == 0.05 and kept.config.feed == path
+    assert (kept.config.replay.symbol, kept.config.replay.start) == ("B", 5.0)
+    with pytest.raises(ConfigError, match="no orders to trade with"):
+        ExecutionSimulator(feed=BinanceDataFeed({"url": "binance://spot", "symbols": ["BTCUSDT"]}))
+    with pytest.raises(ConfigError, match="no orders to trade with"):
+        ExecutionSimulator(feed="ws://127.0.0.1:1")
+
+
+def test_a_recorded_file() -> None:
+    path = str(shared_lobster("AMZN", 5))
+    for face in ("predict", "snapshots"):
+        simulator = ExecutionSimulator(feed=f"replay:{path}", episode_steps=2000, order_size=100, max_position=500)
+        strategy = JoinTouch(symbol="AMZN", order_size=100, max_position=500)
+        done = simulator.run(strategy, seeds=[2, 3], face=face)  # type: ignore[arg-type]
+        if face == "predict":
+            first = done.episodes
+            assert first.symbol == "AMZN" and len(first.fills)
+    same(first, done.episodes)
+
+
+def test_bad_input() -> None:
+    simulator = ExecutionSimulator(episode_steps=5)
+    with pytest.raises(ConfigError, match="no method predict or on_market_update"):
+        simulator.run(object())
+    with pytest.raises(ConfigError, match="no method predict"):
+        simulator.run(Once(), face="predict")
+    with pytest.raises(ConfigError, match="face is 'live'"):
+        simulator.run(Once(), face="live")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="at least one"):
+        simulator.run(Once(), seeds=[])
+    with pytest.raises(ConfigError, match="simulated"):
+        simulator.run(Once(), starts=[1])
+    with pytest.raises(ConfigError, match="tick_size"):
+        simulator.run(JoinTouch(tick_size=0.05), face="snapshots")
+    with pytest.raises(ConfigError, match="episode is 1"):
+        simulator.run(Once()).portfolio_of(1)
+    with pytest.raises(ConfigError, match="episode_step"):
+        ExecutionSimulator(episode_step=5)
+    with pytest.raises(ConfigError, match="initial_cash"):
+        ExecutionSimulator(initial_cash=float("nan"))
+
+    class Wrong(Once):
+        def __init__(self, order: Any) -> None:
+            self.order = order
+
+        def on_market_update(self, snapshot: Any, timestamp: int) -> list[Order]:
+            return [self.order]
+
+    for order, error in (
+        (Order.create_market_order("ABC", BID, 1), SymbolError),
+        (Order.create_limit_order("XYZ", BID, 1, 100.005), PriceError),
+        (Order("XYZ", BID, OrderType.MARKET, 0), QuantityError),
+        ("buy", OrderError),
+    ):
+        with pytest.raises(error):
+            simulator.run(Wrong(order))
