@@ -57,7 +57,7 @@ SMALLEST = (
     (r"(hft-gym compare --env\.task \w+)", r"\1 --episodes 4 --resamples 50 --env.episode-steps 60"),
     (
         r"(hft-gym train tune-baseline) all (--env\.market \w+)",
-        r"\1 join-touch \2 --trials 2 --episodes 2 --env.episode-steps 30",
+        r"\1 join-touch \2 --trials 2 --episodes 2 --env.episode-steps 30 --out tuned",
     ),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
     (r"(hft-gym compare --policies [\w -]+) runs/\w+ --tune 20", r"\1 --episodes 4 --resamples 50"),

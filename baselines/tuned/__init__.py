@@ -13,15 +13,21 @@ from typing import Any
 
 from hft_gym.errors import ConfigError
 
-__all__ = ["FOLDER", "preset_of", "record", "tuned_parameters"]
+__all__ = ["DEFAULT", "FOLDER", "preset_of", "record", "tuned_parameters"]
 
 FOLDER = Path(__file__).resolve().parent
+DEFAULT = "reactive"
+"""The preset that the default market is."""
 
 
 def preset_of(config: Any) -> str | None:
-    """The market preset of an environment's configuration; None for a replay or a flow of one's own."""
+    """The market preset of an environment's configuration, ``default`` by the name of the flow that it is; None for a
+    replay or a flow of one's own."""
     flow = config.market.flow
-    return flow.replace("_", "-") if config.feed is None and isinstance(flow, str) else None
+    if config.feed is not None or not isinstance(flow, str):
+        return None
+    name = flow.replace("_", "-")
+    return DEFAULT if name == "default" else name
 
 
 def record(name: str, config: Any) -> dict[str, Any] | None:
