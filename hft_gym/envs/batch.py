@@ -56,7 +56,8 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._core = core
-        self._info_rows = [(row, key, f"_{key}", key in INTEGER_KEYS) for row, key in enumerate(core.INFO_KEYS)]
+        self._mask_keys = [f"_{key}" for key in core.INFO_KEYS]
+        self._whole_rows = [row for row, key in enumerate(core.INFO_KEYS) if key in INTEGER_KEYS]
         self._keyed = np.zeros(num_envs, dtype=np.bool_)  # which have a key to derive episodes from
         self._ended = np.zeros(num_envs, dtype=np.bool_)  # whose episode ended in the last step
         self._was_reset = False
@@ -178,10 +179,11 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
         if mask is not None and not mask.all():
             block[:, ~mask] = 0.0
             masks[:] = mask
-        infos: dict[str, Any] = {}
-        for row, key, mask_key, whole in self._info_rows:
-            infos[key] = block[row].astype(np.int64) if whole else block[row]
-            infos[mask_key] = masks[row]
+        columns = list(block)
+        for row in self._whole_rows:
+            columns[row] = columns[row].astype(np.int64)
+        infos: dict[str, Any] = dict(zip(core.INFO_KEYS, columns, strict=True))
+        infos.update(zip(self._mask_keys, masks, strict=True))
         return infos
 
     def _add_finals(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
