@@ -12,7 +12,7 @@ from hft_gym.errors import ConfigError
 from hft_gym.evaluation import evaluate
 
 NAMES = ["immediate", "twap", "vwap", "almgren-chriss", "passive-then-cross"]
-CONFIG = {"task": "execution", "execution": {"quantity": 25}, "episode_steps": 200}
+CONFIG = {"task": "execution", "execution": {"quantity": 25}, "episode_steps": 200, "market": {"flow": "poisson"}}
 
 
 def left(name: str, action: str = "multi_discrete", **parameters: object) -> np.ndarray:

@@ -22,7 +22,8 @@ def test_the_demo_runs_from_end_to_end(tmp_path):
     text = done.stdout
     for words in ("the market", "scripted strategies", "a PPO agent learns", "where to look next"):
         assert words in text
-    (run,) = (p for p in tmp_path.iterdir() if p.is_dir())  # beside it lies the list of trials
+    # Beside it lie the list of trials and the store of comparisons.
+    (run,) = (p for p in tmp_path.iterdir() if p.is_dir() and p.name != "parts")
     comparison = json.loads((run / "comparison" / "comparison.json").read_text())
     agents = [p["name"] for p in comparison["policies"] if p["kind"] == "agent"]
     assert sorted(agents) == ["ppo", "ppo (drawn)"]
