@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from math import exp
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kurtosis, norm, skew
 
+from hft_gym.report.sharpe import expected_maximum, moments, probabilistic_sharpe
 from tests.audit.play import BUY, NONE, SELL, EnvCore, Flow, column, opened
 
 BLOCK = 50
 """Decisions to one return of the Sharpe ratios: 5 s."""
-EULER = 0.5772156649015329
 EDGE = 2.5
 """Ticks by which the price must be wrong before the insider acts."""
 SIGNALS = ("imbalance", "mid_change", "buy_volume", "sell_volume", "spread", "volatility")
@@ -117,9 +115,8 @@ def deflated_sharpe(returns: NDArray[np.float64]) -> tuple[float, int]:
     """
     active = np.flatnonzero(returns.std(axis=1) > 0.0)
     ratios = returns[active].mean(axis=1) / returns[active].std(axis=1, ddof=1)
-    n, best = len(active), int(active[ratios.argmax()])
+    best = int(active[ratios.argmax()])
     scatter = min(float(ratios.std(ddof=1)), (returns.shape[1] - 1) ** -0.5)
-    hurdle = scatter * ((1.0 - EULER) * norm.ppf(1.0 - 1.0 / n) + EULER * norm.ppf(1.0 - exp(-1.0) / n))
-    found, ratio = returns[best], ratios.max()
-    spread = 1.0 - skew(found) * ratio + (kurtosis(found, fisher=False) - 1.0) / 4.0 * ratio**2
-    return float(norm.cdf((ratio - hurdle) * np.sqrt(len(found) - 1) / np.sqrt(spread))), best
+    ratio, skewness, kurtosis = moments(returns[best])
+    hurdle = scatter * expected_maximum(len(active))
+    return probabilistic_sharpe(ratio, returns.shape[1], skewness, kurtosis, hurdle), best
