@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from hft_gym.config import did_you_mean
-from hft_gym.envs.common import check_count, draw_key, make_config
+from hft_gym.envs.common import check_count, check_options, draw_key, make_config
 from hft_gym.envs.model.config import ModelConfig
 from hft_gym.envs.model.core import ModelCore
 from hft_gym.envs.model.schema import DepthSchema, ModelSchema
 from hft_gym.envs.orders import SAME_STEP
-from hft_gym.errors import ConfigError
 
 __all__ = ["ModelVecEnv"]
 
@@ -63,8 +62,7 @@ class ModelVecEnv(VecEnv):
             ConfigError: options, of which there are none.
         """
         for options in self._options:
-            for name in options:
-                raise ConfigError(f"reset: unknown option {name!r}{did_you_mean(str(name), [])}")
+            check_options(options, ())
         fresh, keys = ~self._keyed, np.zeros(self.num_envs, np.uint64)
         entropy = seeding.np_random(None)[0]
         for i, seed in enumerate(self._seeds):

@@ -17,7 +17,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from hft_gym.config import did_you_mean
-from hft_gym.envs.common import INTEGER_KEYS, check_count, check_render_mode, draw_key, make_config
+from hft_gym.envs.common import INTEGER_KEYS, check_count, check_options, check_render_mode, draw_key, make_config
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore
 from hft_gym.envs.render import Renderer
@@ -162,8 +162,7 @@ class HFTVecEnv(VecEnv):
             ConfigError: options, of which there are none.
         """
         for options in self._options:
-            for name in options:
-                raise ConfigError(f"reset: unknown option {name!r}{did_you_mean(str(name), [])}")
+            check_options(options, ())
         fresh, keys = ~self._keyed, np.zeros(self.num_envs, np.uint64)
         for i, seed in enumerate(self._seeds):
             if seed is not None:
