@@ -17,6 +17,7 @@ from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, FeedFlag, FeedKind, FeedMeta
 from hft_gym.data.sources import Chunk, Source, empty_chunk, split_lines
 from hft_gym.errors import DataError
+from hft_gym.extras import optional
 
 __all__ = ["DECIMALS", "UNREADABLE", "LineProtocol", "LineSource", "Record", "fixed"]
 
@@ -124,11 +125,16 @@ class LineProtocol(ABC):
 
 
 class LineSource(Source):
-    """A capture of one JSON text a line, read by its `LineProtocol`."""
+    """A capture of one JSON text a line, read by its `LineProtocol`.
+
+    Raises:
+        MissingExtraError: the extra ``data`` is not installed.
+    """
 
     protocol_type: ClassVar[type[LineProtocol]]
 
     def __init__(self, path: Path, log: IssueLog, symbols: Sequence[str] = ()) -> None:
+        optional("orjson")  # what lines are read with: told here, not at the first of them
         super().__init__(path, log, symbols)
         self.protocol = self.protocol_type(log, path, symbols)
         self._date = ""
