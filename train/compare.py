@@ -7,14 +7,11 @@ In Python: `compare_policies`.
 
 from __future__ import annotations
 
-import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +20,6 @@ import numpy.typing as npt
 
 import baselines
 from baselines import tuned
-from hft_gym import __version__
 from hft_gym.config import build, to_dict
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore
@@ -35,6 +31,7 @@ from hft_gym.report.metrics import chosen as chosen_metrics
 from hft_gym.report.parts import write_part
 from train.evidence import gather, training_part
 from train.options import parse, program, script
+from train.run_folder import git_version, versions
 from train.trials import TrialLog, market_key, trials_of
 from train.tune import Tuning, tune
 
@@ -234,7 +231,7 @@ def compare_policies(
         "parameters": {n: _parameters(p) for n, p in players.items()},
         "tuning": [t.record() for t in tunings],
         "tuned": {n: {k: r[k] for k in ("market", "command", "trials", "version")} for n, r in stored.items()},
-        "versions": _versions(),
+        "versions": {**versions(), **({"git": git} if (git := git_version()) else {})},
         **(meta or {}),
     }
     return compare(
@@ -409,25 +406,6 @@ def _parameters(strategy: Policy) -> dict[str, Any]:
     """The parameters of a scripted strategy, as far as JSON can hold them."""
     plain = (bool, int, float, str, type(None))
     return {k: v for k, v in vars(strategy).items() if not k.startswith("_") and isinstance(v, plain)}
-
-
-def _versions() -> dict[str, str]:
-    found = {"hft_gym": __version__, "python": platform.python_version()}
-    for name in ("numpy", "numba", "gymnasium", "torch", "stable-baselines3"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    root = Path(__file__).resolve().parent.parent
-    if (root / ".git").exists():
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-        try:
-            described = subprocess.run(command, capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            return found
-        if described.returncode == 0:
-            found["git"] = described.stdout.strip()
-    return found
 
 
 class Progress:

@@ -18,7 +18,9 @@ from hft_gym import __version__
 from hft_gym.errors import CheckpointError, ConfigError
 from hft_gym.report.writers import write_atomically
 
-__all__ = ["RunFolder", "git_state", "versions"]
+__all__ = ["RunFolder", "git_state", "git_version", "versions"]
+
+ROOT = Path(__file__).resolve().parent.parent
 
 _LIBRARIES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3", "sb3-contrib")
 
@@ -154,13 +156,18 @@ def versions() -> dict[str, str]:
 
 def git_state() -> dict[str, Any] | None:
     """Commit of the checkout this code runs from and the files changed since; None outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
+    if not (ROOT / ".git").exists():
         return None
-    commit, changed = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
+    commit, changed = _git(ROOT, "rev-parse", "HEAD"), _git(ROOT, "status", "--porcelain")
     return (
         None if commit is None else {"commit": commit.strip(), "changed": (changed or "").splitlines()[:100]}
     )
+
+
+def git_version() -> str | None:
+    """The checkout's commit in one word, ``-dirty`` if files have changed since; None outside a checkout."""
+    described = _git(ROOT, "describe", "--always", "--dirty") if (ROOT / ".git").exists() else None
+    return described and described.strip()
 
 
 def _git(root: Path, *words: str) -> str | None:
