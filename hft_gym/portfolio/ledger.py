@@ -8,11 +8,9 @@ by the rule of the market's accounts, so that with ``money_unit = tick_size / 10
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 from typing import TYPE_CHECKING, Any
 
 from hft_gym.book.refusals import whole_number
@@ -20,6 +18,7 @@ from hft_gym.book.ticks import TickGrid
 from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError, OrderError, PriceError, QuantityError, SymbolError
 from hft_gym.market import checks
+from hft_gym.portfolio.account import Account
 from hft_gym.portfolio.exact import Amount, exact, number
 from hft_gym.types import OrderSide
 
@@ -66,31 +65,6 @@ class Position:
     """Paid less received."""
 
 
-@dataclass
-class _Book:
-    """The exact account of one symbol [currency]."""
-
-    quantity: Fraction = _ZERO
-    cost: Fraction = _ZERO
-    cash: Fraction = _ZERO
-    fees: Fraction = _ZERO
-    price: Fraction | None = None
-    fifo: Fraction = _ZERO
-    lots: deque[tuple[Fraction, Fraction, int]] = field(default_factory=deque)
-
-    @property
-    def value(self) -> Fraction:
-        return _ZERO if self.price is None else self.quantity * self.price
-
-    @property
-    def average(self) -> float:
-        return float(self.cost / self.quantity) if self.quantity else float("nan")
-
-    @property
-    def realised(self) -> Fraction:
-        return self.cash + self.fees + self.cost
-
-
 class Portfolio:
     """Positions in several symbols, their cash and their profit.
 
@@ -133,7 +107,7 @@ class Portfolio:
             raise ConfigError(f"money_unit is {money_unit!r}; allowed are finite numbers above 0")
         self._initial, self._unit = cash, unit
         self._grids = None if tick_sizes is None else {s: TickGrid(tick) for s, tick in tick_sizes.items()}
-        self._books: dict[str, _Book] = {}
+        self._books: dict[str, Account] = {}
         self._cash, self._value, self._cost, self._fees, self._fifo = cash, _ZERO, _ZERO, _ZERO, _ZERO
         self._time: int | None = None
         self._history: list[tuple[Any, ...]] = []
@@ -169,15 +143,10 @@ class Portfolio:
             raise OrderError(f"fee is {fee!r}; allowed are finite numbers")
         now = self._at(time)
 
-        held, realised, fifo = book.quantity, book.realised, book.fifo
+        realised, fifo = book.realised, book.fifo
         signed = amount if toward == OrderSide.BID else -amount
         before = book.value, book.cost
-        book.cash -= signed * at + paid
-        book.fees += paid
-        book.cost = self._cost_after(book.cost, held, signed, at)
-        book.quantity = held + signed
-        book.price = at
-        book.fifo += _match(book.lots, signed, at, now)
+        book.fill(signed, at, paid, now, self._unit)
         self._cash -= signed * at + paid
         self._fees += paid
         self._fifo += book.fifo - fifo
@@ -200,7 +169,7 @@ class Portfolio:
         book.price = at
         self._moved(symbol, book, before, now, "mark")
 
-    def _moved(self, symbol: str, book: _Book, before: tuple[Fraction, Fraction], now: int, event: str) -> None:
+    def _moved(self, symbol: str, book: Account, before: tuple[Fraction, Fraction], now: int, event: str) -> None:
         """Bring the sums up to date and write the history."""
         self._books[symbol] = book
         self._time = now
@@ -210,14 +179,6 @@ class Portfolio:
         one = (now, symbol, event, number(book.quantity), float(book.price))
         whole = (self.cash, self.net_exposure, self.equity, self.realised_pnl, self.unrealised_pnl)
         self._history.append((*one, *whole, self.fees, self.fifo_realised_pnl))
-
-    def _cost_after(self, cost: Fraction, held: Fraction, signed: Fraction, price: Fraction) -> Fraction:
-        """What the position costs after a fill, at average cost."""
-        if held * signed >= 0:
-            return cost + signed * price
-        if abs(signed) >= abs(held):
-            return (held + signed) * price
-        return cost - floor(cost * abs(signed) / abs(held) / self._unit) * self._unit
 
     # -- what there is -------------------------------------------------------------------------------------
 
@@ -362,13 +323,13 @@ class Portfolio:
 
     # -- checks --------------------------------------------------------------------------------------------
 
-    def _book(self, symbol: str) -> _Book:
+    def _book(self, symbol: str) -> Account:
         """The account of a symbol; a new one is kept by `_moved` only."""
         if not isinstance(symbol, str) or not symbol:
             raise SymbolError(f"symbol is {symbol!r}; allowed are names of at least one character")
         if self._grids is not None and symbol not in self._grids:
             raise SymbolError(f"symbol is {symbol!r}{did_you_mean(symbol, tuple(self._grids))}")
-        return self._books.get(symbol) or _Book()
+        return self._books.get(symbol) or Account()
 
     def _price(self, symbol: str, price: Any, on_tick: bool) -> Fraction:
         if on_tick and self._grids is not None:
@@ -388,23 +349,6 @@ class Portfolio:
             since = "" if last is None else f" not before the last, {last}"
             raise OrderError(f"time is {time!r}; allowed are whole nanoseconds{since}")
         return now
-
-
-def _match(lots: deque[tuple[Fraction, Fraction, int]], signed: Fraction, price: Fraction, time: int) -> Fraction:
-    """Close the oldest of the opposite *lots* with a fill, open a lot with what is left; returns what was realised."""
-    realised = _ZERO
-    while signed and lots and lots[0][0] * signed < 0:
-        quantity, opened, when = lots[0]
-        closed = min(abs(quantity), abs(signed)) * (1 if quantity > 0 else -1)
-        realised += closed * (price - opened)
-        signed += closed
-        if closed == quantity:
-            lots.popleft()
-        else:
-            lots[0] = (quantity - closed, opened, when)
-    if signed:
-        lots.append((signed, price, time))
-    return realised
 
 
 def _frame(rows: list[tuple[Any, ...]], columns: str) -> pd.DataFrame:
