@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         open_feed,
     )
     from hft_gym.flow import FlowConfig
+    from hft_gym.logs import setup_main_logger
     from hft_gym.market import FeeConfig, LatencyConfig, Market, MarketConfig, RiskLimits
     from hft_gym.portfolio import ExecutionSimulator, Portfolio, RiskManager
     from hft_gym.report import METRICS, PerformanceMetrics
@@ -113,6 +114,7 @@ _HOMES = {
     **dict.fromkeys(("Market", "MarketConfig", "LatencyConfig", "FeeConfig", "RiskLimits"), "hft_gym.market"),
     **dict.fromkeys(("EnvConfig", "RewardConfig"), "hft_gym.envs.config"),
     "calibrate": "hft_gym.calibration",
+    "setup_main_logger": "hft_gym.logs",
     **dict.fromkeys(("METRICS", "PerformanceMetrics"), "hft_gym.report"),
     **dict.fromkeys(("Portfolio", "RiskManager", "ExecutionSimulator"), "hft_gym.portfolio"),
     **dict.fromkeys(
@@ -174,6 +176,8 @@ __all__ = [
     "CoinbaseDataFeed",
     "RecordingFeed",
     "open_feed",
+    # the log
+    "setup_main_logger",
     # errors
     "HFTGymError",
     "ConfigError",

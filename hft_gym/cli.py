@@ -17,11 +17,14 @@ from importlib import import_module, metadata, util
 from pathlib import Path
 from types import ModuleType
 
-from hft_gym.errors import HFTGymError
+from hft_gym.config import did_you_mean
+from hft_gym.errors import ConfigError, HFTGymError
 from hft_gym.extras import needing_extras
+from hft_gym.logs import setup_main_logger
 
 UPPER_PACKAGES = ("agents", "baselines", "train")
 """Top-level packages that our distribution brings besides ``hft_gym``; their names are not ours alone."""
+LOG_OPTIONS = ("level", "style", "path")
 
 
 class CommandError(HFTGymError):
@@ -183,12 +186,20 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named by *argv* (default: the process's arguments) and return its exit status.
 
+    Before the command may stand ``--log-level LEVEL``, ``--log-style text|json`` and ``--log-path FILE``, the settings
+    of `hft_gym.setup_main_logger`; what commands print on stdout is no part of the log.
+
     The statuses are those of ``grep`` and ``diff``: 0 is success, 1 that the command ran and found fault (an issue in
     ``data validate``, a damaged part in ``runs list`` or ``runs sql``, a check missed in ``data replay`` or ``realism
     --checks``, a benchmark row that failed), 2 that it could not be carried out: a word, name, file or setting that is
     wrong, an extra that is not installed. One line on stderr then says why. 130 is an interruption.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = set_up_log(arguments)
+    except HFTGymError as error:
+        print(f"hft-gym: {error}", file=sys.stderr)
+        return 2
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print_help(COMMANDS)
         return 0
@@ -198,6 +209,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command is None:
         return reject(arguments)
     return run(command, rest)
+
+
+def set_up_log(arguments: Sequence[str]) -> list[str]:
+    """Set the log up as the options before the command say, warnings without any; returns the words after them.
+
+    Raises:
+        ConfigError: an unknown option or value.
+    """
+    settings = {"level": "WARNING"}
+    words = list(arguments)
+    while words and words[0].startswith("--log"):
+        option, equals, value = words.pop(0).partition("=")
+        if option.removeprefix("--log-") not in LOG_OPTIONS:
+            raise ConfigError(f"option {option!r}{did_you_mean(option, [f'--log-{name}' for name in LOG_OPTIONS])}")
+        if not equals and not words:
+            raise ConfigError(f"option {option} needs a value")
+        settings[option.removeprefix("--log-")] = value if equals else words.pop(0)
+    setup_main_logger(**settings)  # type: ignore[arg-type]  # it says what is allowed
+    return words
 
 
 def find(arguments: Sequence[str]) -> tuple[Command | None, list[str]]:
@@ -351,7 +381,8 @@ def print_help(commands: Sequence[Command]) -> None:
     console = Console(highlight=False)
     console.print("[bold]hft-gym[/bold]: a limit-order-book market for reinforcement learning\n")
     console.print(
-        "usage: hft-gym COMMAND [options]     (COMMAND --help explains its options)\n", markup=False
+        "usage: hft-gym [--log-level LEVEL] [--log-style json] COMMAND [options]     (COMMAND --help explains them)\n",
+        markup=False,
     )
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")

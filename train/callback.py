@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from train.ppo import Options
 
 __all__ = ["Progress", "TrainingCallback", "make_logger"]
+
+logger = logging.getLogger("hft_gym.train")
 
 EPISODE_SCALARS = {
     "pnl": "episode/pnl",
@@ -218,6 +221,7 @@ class TrainingCallback(BaseCallback):
         if not progress.best or result["score"] > progress.best["score"]:
             progress.best = result
             self.save_agent(best=True)
+        logger.info("%s: validation after %d steps: %s", self.run.path, progress.steps, result)
         self.report(
             progress, {"validation/" + k: v for k, v in result.items() if k not in ("steps", "score")}
         )

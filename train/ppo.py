@@ -8,6 +8,7 @@ In Python: `train`.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 import time
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from train.callback import Progress
 
 __all__ = ["Options", "Outcome", "compare_run", "main", "train"]
+
+logger = logging.getLogger("hft_gym.train")
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,11 @@ def train(
 
         EnvCore(options.env, 1)  # a file that cannot be replayed must not take the run's name
     run, options = _folder(options, command, changed)
+    logger.info("%s: training %s", run.path, "begins" if options.resume is None else "goes on")
     try:
-        return _train(options, run, report, console)
+        outcome = _train(options, run, report, console)
+        logger.info("%s: done after %d steps", run.path, outcome.progress.steps)
+        return outcome
     except KeyboardInterrupt:
         if console is not None:
             console.print(f"stopped; go on with --resume {run.path}", highlight=False, soft_wrap=True)

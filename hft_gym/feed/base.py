@@ -161,6 +161,7 @@ class DataFeed(ABC):
             return
         await self._open()
         self.state = FeedState.CONNECTED
+        logger.info("%s %s: connected", type(self).__name__, self.config.url)
         if self.source_moves:
             self._start()
 
@@ -258,6 +259,7 @@ class DataFeed(ABC):
         try:
             if self.state is not FeedState.DISCONNECTED:
                 await self._close()
+                logger.info("%s %s: disconnected", type(self).__name__, self.config.url)
         finally:
             for stream in list(self._streams):
                 stream.end()

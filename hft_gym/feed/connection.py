@@ -286,6 +286,10 @@ class ConnectionFeed(DataFeed):
                 if message.symbol not in self._subscribed:
                     continue
                 self.count["received"] += 1
+                if message.kind is DataKind.LOST:
+                    logger.warning("%s: the book of %s is lost", self._address(), message.symbol)
+                elif message.snapshot:
+                    logger.info("%s: a picture of the whole book of %s", self._address(), message.symbol)
                 if self.unix_stamps and message.kind is not DataKind.LOST:
                     self.delay = self.clock.unix() - message.timestamp
                 now = self.clock.monotonic()

@@ -16,7 +16,7 @@ from typing import Any
 
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.extras import optional
-from hft_gym.feed.base import DataFeed
+from hft_gym.feed.base import DataFeed, logger
 from hft_gym.feed.clock import Clock
 from hft_gym.feed.config import DataFeedConfig
 from hft_gym.feed.messages import SCHEMA_VERSION, DataKind, MarketDataMessage
@@ -159,6 +159,7 @@ class PartWriter:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        logger.debug("%s: %d messages", path, table.num_rows)
         return path
 
 

@@ -105,6 +105,7 @@ class FeedServer:
             close_timeout=1,
             compression=None,
         )
+        logger.info("%s: serving %s", self.url, self.feed.config.url)
 
     async def wait(self) -> None:
         """Until the feed has ended and a client was told so, or :meth:`stop`."""
@@ -143,6 +144,7 @@ class FeedServer:
 
         self.clients += 1
         client = _Client(self, connection)
+        logger.info("client %s is here, of %d", connection.remote_address, self.clients)
         try:
             await client.run()
         except ConnectionClosed as error:
@@ -210,6 +212,7 @@ class _Client:
                 self.spend()
                 self.obey(text)
             except DataError as error:
+                logger.warning("client %s is sent away: %s", self.connection.remote_address, error)
                 with contextlib.suppress(Exception):
                     await self.send("error", error=str(error))
                 await self.connection.close(1008, "see the error")
