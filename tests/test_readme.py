@@ -60,7 +60,7 @@ SMALLEST = (
         r"\1 join-touch \2 --trials 2 --episodes 2 --env.episode-steps 30 --out tuned",
     ),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
-    (r"(hft-gym compare --policies [\w -]+) runs/\w+ --tune 20", r"\1 --episodes 4 --resamples 50"),
+    (r"(hft-gym compare --policies [\w -]+) runs/\w+", r"\1 --episodes 4 --resamples 50"),
 )
 """(command, the same with the smallest budget)."""
 

@@ -31,6 +31,8 @@ from hft_gym.report.metrics import chosen as chosen_metrics
 from hft_gym.report.parts import write_part
 from train.evidence import gather, training_part
 from train.options import parse, program, script
+from train.players import agent_name, config_for, drawing, expanded, is_agent, load_agent, parameters_of
+from train.progress import PolicyBars
 from train.run_folder import git_version, versions
 from train.trials import TrialLog, market_key, trials_of
 from train.tune import Tuning, tune
@@ -38,15 +40,7 @@ from train.tune import Tuning, tune
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["BASELINES", "CompareOptions", "Progress", "compare_policies", "main", "show_and_write"]
-
-BASELINES = {
-    "market-making": ("do-nothing", "random", "market-making", "liquidity-taking"),
-    "execution": ("do-nothing", "immediate", "twap", "vwap", "almgren-chriss", "passive-then-cross"),
-    "liquidity-taking": ("do-nothing", "random", "liquidity-taking"),
-}
-"""What a policy is compared with, by the task of the environment."""
-
+__all__ = ["CompareOptions", "compare_policies", "main", "show_and_write"]
 
 PARENT_METRICS = ("parent_shortfall_ticks", "parent_shortfall", "completion")
 """What is shown of executions in any case."""
@@ -57,12 +51,13 @@ class CompareOptions:
     """Play policies on the same held-out seeds, and say honestly which is best.
 
     A policy is a baseline's name (hft-gym baselines lists them), with parameters as
-    market-making:spread_target=0.03,skew=2; a strategy of your own as my_module:MyStrategy; or the path of a
-    trained agent. The tables go to the terminal, everything else into the output folder.
+    market-making:spread_target=0.03,skew=2; a strategy of your own as my_module:MyStrategy; the path of a
+    trained agent; or all, for every baseline of the task. The tables go to the terminal, everything else into the
+    output folder.
     """
 
     policies: tuple[str, ...] = ()
-    """What to compare; default: scripted strategies that fit the task."""
+    """What to compare; default: all, every baseline of the task."""
     episodes: int = 200
     """Held-out episodes that each policy plays."""
     seed: int = 0
@@ -124,8 +119,8 @@ def compare_policies(
     """Play every policy on the same held-out episodes.
 
     Args:
-        policies: names of baselines, with parameters or not, and paths of agents, as on the command line; None: the
-            `BASELINES` of the task.
+        policies: names of baselines, with parameters or not, paths of agents, and ``"all"``, as on the command line;
+            None: all, the `train.players.BASELINES` of the task.
         config: the environment.
         agents: further trained agents, already loaded, by name.
         episodes: how many.
@@ -159,11 +154,11 @@ def compare_policies(
     hindsight: list[str] = []
     stored: dict[str, dict[str, Any]] = {}  # policies with parameters that ship with the package
     chosen: dict[str, str] = {}  # policies whose parameters somebody chose -> baseline
-    with Progress(console) as progress:
-        for text in BASELINES[config.task] if policies is None else policies:
-            if _is_agent(text):
-                name = _agent_name(text, [*players, *trained])
-                trained[name] = _load_agent(text)
+    with PolicyBars(console) as progress:
+        for text in expanded(policies, config.task):
+            if is_agent(text):
+                name = agent_name(text, [*players, *trained])
+                trained[name] = load_agent(text)
                 continue
             name, given = baselines.parse(text)
             if tune_settings and not given and baselines.get(name).search_space(scale):
@@ -201,14 +196,14 @@ def compare_policies(
             deterministic[name] = actions != "stochastic" and not getattr(agent, "draws", False)
             if actions == "both":
                 twin = f"{name} (drawn)"
-                trained[twin], deterministic[twin] = _drawing(agent), False
+                trained[twin], deterministic[twin] = drawing(agent), False
 
         def play(
             policy: Policy, where: EnvConfig, some: npt.NDArray[np.int64], likeliest: bool, name: str = "once more"
         ) -> Episodes:
             return evaluate(
                 policy,
-                _config_for(policy, where),
+                config_for(policy, where),
                 some,
                 deterministic=likeliest,
                 starts=None if starts is None else starts[: len(some)],
@@ -228,7 +223,7 @@ def compare_policies(
     record = {
         "config": to_dict(config),
         "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
-        "parameters": {n: _parameters(p) for n, p in players.items()},
+        "parameters": {n: parameters_of(p) for n, p in players.items()},
         "tuning": [t.record() for t in tunings],
         "tuned": {n: {k: r[k] for k in ("market", "command", "trials", "version")} for n, r in stored.items()},
         "versions": {**versions(), **({"git": git} if (git := git_version()) else {})},
@@ -359,86 +354,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         session=None if options.session == Session() else options.session,
     )
     show_and_write(comparison, out, options.parts, console, options.metrics)
-
-
-def _is_agent(text: str) -> bool:
-    """Whether a policy is the path of an agent rather than the name of a baseline."""
-    if text in baselines.names():
-        return False
-    if Path(text).exists():
-        return True
-    if "/" in text or "\\" in text or text.endswith(".zip"):
-        raise ConfigError(f"no agent at {text!r}: there is no such file or folder")
-    return False
-
-
-def _load_agent(path: str) -> Policy:
-    import agents  # torch takes seconds: only when an agent takes part
-
-    agent: Policy = agents.load(path)
-    return agent
-
-
-def _agent_name(path: str, taken: Sequence[str]) -> str:
-    """A short name: the run's folder rather than ``agent.zip`` in it; the whole path where that is taken."""
-    where = Path(path)
-    plain = where.stem in ("agent", "best", "best_model", "final", "last", "model") and where.parent.name
-    name = str(plain or where.stem)
-    return path if name in taken or name in baselines.names() else name
-
-
-def _drawing(agent: Policy) -> Policy:
-    """The agent with a stream of its own for drawn actions, where it has one."""
-    stochastic = getattr(agent, "stochastic", None)
-    return agent if stochastic is None else stochastic()
-
-
-def _config_for(policy: Policy, config: EnvConfig) -> EnvConfig:
-    """The environment for a policy: an agent sees and acts as it was trained to, the market is common."""
-    trained_in = getattr(policy, "config", None)
-    if not isinstance(trained_in, Mapping):
-        return config
-    faces = {k: trained_in[k] for k in ("action", "ladder", "levels") if k in trained_in}
-    return build(EnvConfig, {**to_dict(config), **faces})
-
-
-def _parameters(strategy: Policy) -> dict[str, Any]:
-    """The parameters of a scripted strategy, as far as JSON can hold them."""
-    plain = (bool, int, float, str, type(None))
-    return {k: v for k, v in vars(strategy).items() if not k.startswith("_") and isinstance(v, plain)}
-
-
-class Progress:
-    """One bar for each policy, or nothing at all without a console."""
-
-    def __init__(self, console: Console | None) -> None:
-        self.bars: Any = None
-        if console is not None:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-            )
-            self.bars = Progress(*columns, console=console, transient=True)
-
-    def __enter__(self) -> Progress:
-        if self.bars is not None:
-            self.bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bars is not None:
-            self.bars.stop()
-
-    def task(self, name: str) -> Any:
-        """A function (done, total) that moves a bar of this name; None without a console."""
-        if self.bars is None:
-            return None
-        task = self.bars.add_task(name, total=None)
-        return lambda done, total: self.bars.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ class DemoOptions:
 
 
 BARS = " ▁▂▃▄▅▆▇█"
+RESAMPLES = 2000  # of the bootstrap: the table must not take longer than the training
 WIDTH = 40  # characters of a P&L curve, at most
 
 
@@ -124,7 +125,7 @@ def _view(
         head = f"{title}   {infos['time'][0]:5.1f} s   mid {infos['mid'][0]:.1f}"
         made = Table(title=head, title_justify="left")
         made.add_column("policy", no_wrap=True)
-        for column in ("P&L", "inventory", "lots traded"):
+        for column in ("P&L", "inventory", "lots"):
             made.add_column(column, justify="right", no_wrap=True)
         made.add_column("P&L so far", no_wrap=True)
         for i, name in enumerate(names):
@@ -150,8 +151,10 @@ def demo(options: DemoOptions, console: Console, command: str = "") -> Any:
         ConfigError: wrong options.
     """
     import baselines
+    from baselines import tuned
     from hft_gym.envs.core import warm_cache
-    from train.compare import BASELINES
+    from hft_gym.report import Bootstrap
+    from train.players import leading
 
     began = time.monotonic()
     console.rule("1  the market")
@@ -167,7 +170,9 @@ def demo(options: DemoOptions, console: Console, command: str = "") -> Any:
     from hft_gym.envs.vector import HFTMarketVectorEnv
 
     scale = HFTMarketVectorEnv(1)
-    scripted: dict[str, Policy] = {name: baselines.make(name, scale) for name in BASELINES["market-making"]}
+    names = leading(scale.config)
+    chosen = {name: tuned.tuned_parameters(name, scale.config) for name in names}
+    scripted: dict[str, Policy] = {name: baselines.make(name, scale, **given) for name, given in chosen.items()}
     watch(scripted, show, console, options.show, "one episode, the same for all")
 
     console.rule("3  a PPO agent learns")
@@ -192,7 +197,7 @@ def demo(options: DemoOptions, console: Console, command: str = "") -> Any:
     watch({**scripted, "ppo": agent}, show + 1, console, options.show, "another episode, the same for all")
 
     console.rule("5  everybody on the same held-out episodes")
-    comparison = compare_run(outcome, console, command, name="ppo")
+    comparison = compare_run(outcome, console, command, name="ppo", baselines=names, bootstrap=Bootstrap(RESAMPLES))
     console.rule("where to look next")
     run = outcome.run.path
     for what, where in (
@@ -202,8 +207,8 @@ def demo(options: DemoOptions, console: Console, command: str = "") -> Any:
         ("ten minutes of training instead", "hft-gym train ppo"),
         ("train this one further", f"hft-gym train ppo --resume {run} --minutes 10"),
         (
-            "compare what you like, baselines tuned",
-            f"hft-gym compare --policies market-making {run} --tune 24",
+            "compare it with every baseline",
+            f"hft-gym compare --policies all {run}",
         ),
         ("the environment's data sheet", "hft-gym envs HFTMarket-v0"),
     ):

@@ -27,6 +27,7 @@ from train.run_folder import RunFolder
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hft_gym.report import Bootstrap
     from train.callback import Progress
 
 __all__ = ["Options", "Outcome", "compare_run", "main", "train"]
@@ -120,7 +121,8 @@ class Options:
     compare: int = 200
     """Held-out episodes of the closing comparison; 0: none."""
     tune: int = 0
-    """Settings to try for each scripted baseline of the comparison, on training seeds; 0: its defaults."""
+    """Settings to try for each scripted baseline of the comparison, on training seeds; 0: those stored for the market,
+    or its defaults."""
     metrics: tuple[str, ...] = ()
     """Metrics that the comparison prints beside the headline: all, groups, or names of docs/metrics.md."""
 
@@ -351,8 +353,15 @@ def _new_model(options: Options, config: EnvConfig) -> Any:
     return model
 
 
-def compare_run(outcome: Outcome, console: Console | None = None, command: str = "", name: str = "") -> Any:
-    """Play do-nothing, random, the scripted baselines and the agent in both modes on held-out episodes.
+def compare_run(
+    outcome: Outcome,
+    console: Console | None = None,
+    command: str = "",
+    name: str = "",
+    baselines: Sequence[str] | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> Any:
+    """Play the scripted baselines (default: all of the task) and the agent in both modes on held-out episodes.
 
     Prints the table and writes it into the run's folder; returns the `hft_gym.report.Comparison`.
     """
@@ -363,12 +372,13 @@ def compare_run(outcome: Outcome, console: Console | None = None, command: str =
     options, run = outcome.options, outcome.run
     agent = agents.load(run.agent, name=name or options.name)
     comparison = compare_policies(
-        None,
+        baselines,
         parts(options)[2],
         agents={agent.name: agent, f"{agent.name} (drawn)": agent.stochastic()},
         episodes=options.compare,
         tune_settings=options.tune,
         consecutive=options.env.feed is not None,
+        bootstrap=bootstrap,
         console=console,
         threads=options.env_threads,
         meta={"command": command, "run": str(run.path), "best": outcome.progress.best},

@@ -1,17 +1,17 @@
-"""What a training shows while it runs: a bar with the latest figures, and a line for each validation."""
+"""What is shown while one waits: a training's bar with its latest figures, a comparison's bar for each policy."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from train.callback import Progress
 
-__all__ = ["ProgressBar"]
+__all__ = ["PolicyBars", "ProgressBar"]
 
 
 class ProgressBar:
@@ -68,3 +68,36 @@ class ProgressBar:
                 f"  lots {means['episode/filled_lots']:.0f}"
             )
         self.bar.update(self.task, completed=done, now=text)
+
+
+class PolicyBars:
+    """One bar for each policy, or nothing at all without a console."""
+
+    def __init__(self, console: Console | None) -> None:
+        self.bars: Any = None
+        if console is not None:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            self.bars = Progress(*columns, console=console, transient=True)
+
+    def __enter__(self) -> PolicyBars:
+        if self.bars is not None:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def task(self, name: str) -> Any:
+        """A function (done, total) that moves a bar of this name; None without a console."""
+        if self.bars is None:
+            return None
+        task = self.bars.add_task(name, total=None)
+        return lambda done, total: self.bars.update(task, completed=done, total=total)

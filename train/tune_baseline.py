@@ -29,8 +29,8 @@ from hft_gym.errors import ConfigError
 from hft_gym.evaluation import training_seeds
 from hft_gym.report.overfitting import sharpe_of
 from hft_gym.report.writers import write_atomically
-from train.compare import Progress
 from train.options import parse, program, script
+from train.progress import PolicyBars
 from train.trials import TrialLog
 from train.tune import Tuning, tune
 
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     log = TrialLog(options.log)
     for name in names:
         command = shlex.join([*program("train.tune_baseline").split(), name, *words[len(options.names) :]])
-        with Progress(console) as progress:
+        with PolicyBars(console) as progress:
             found = tune(
                 name, options.trials, options.env, seeds=training_seeds(options.episodes), seed=options.seed,
                 num_envs=options.num_envs, threads=options.threads, progress=progress.task(name), log=log,

@@ -5,8 +5,11 @@ import sys
 import numpy as np
 import pytest
 
+import baselines
+from baselines import tuned
 from hft_gym.config import build, to_dict
 from hft_gym.envs.config import EnvConfig
+from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import held_out_seeds
 from hft_gym.evaluation.seeds import purpose
@@ -16,6 +19,7 @@ from hft_gym.report.store import Store
 from tests.data_files import shared_lobster
 from train.compare import CompareOptions, compare_policies, consecutive_starts, main
 from train.options import parse
+from train.players import BASELINES, MAKERS, TAKERS, expanded, leading
 
 SHORT = {"episode_steps": 40}
 FEW = Bootstrap(200)
@@ -211,13 +215,35 @@ def test_an_agent_sees_and_acts_as_it_was_trained_to():
 
 
 def test_every_task_has_its_baselines(tmp_path, capsys):
-    from train.compare import BASELINES
-
     for task, names in BASELINES.items():
-        comparison = compare_policies(None, {"task": task, **SHORT}, episodes=4, tune_settings=2, bootstrap=FEW)
+        config = {"task": task, **SHORT}
+        comparison = compare_policies(None, config, episodes=4, bootstrap=FEW)
         assert {r.name for r in comparison.rows} == set(names)
+        fitting = set(baselines.names(HFTMarketVectorEnv(1, config)))
+        assert fitting - set(names) <= ({"random"} if task == "execution" else set())
     words = ["--env.task", "execution", "--env.episode-steps", "40", "--episodes", "4", "--resamples", "50"]
     main([*words, "--out", str(tmp_path), "--parts", str(tmp_path / "parts")])
     assert "completion" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="market-making is for the task"):
         compare_policies(["market-making"], {"task": "execution"}, episodes=2)
+
+
+def test_all_stands_for_every_baseline():
+    names = expanded(["twap", "all", "mine"], "execution")
+    assert names[0] == "twap" and names[-1] == "mine" and sorted(names[:-1]) == sorted(BASELINES["execution"])
+    assert expanded(None, "market-making") == list(BASELINES["market-making"])
+
+
+@pytest.mark.parametrize("market", ["reactive", "poisson"])
+def test_the_short_field_holds_those_that_earned_most_where_they_were_tuned(market):
+    config = EnvConfig(market=MarketConfig.named(market))
+    chosen = leading(config)
+    assert chosen[:3] == ("do-nothing", "random", "buy-and-hold") and len(chosen) == 7
+    for group in (MAKERS, TAKERS):
+        earned = {name: tuned.record(name, config)["net_pnl"]["value"] for name in group}
+        left_out = [value for name, value in earned.items() if name not in chosen]
+        assert min(earned[name] for name in chosen if name in group) >= max(left_out)
+    assert leading(EnvConfig(market=MarketConfig.named("cst2010")))[3:5] == MAKERS[:2]  # nothing tuned
+    taking = EnvConfig(task="liquidity-taking")
+    assert set(leading(taking)) < set(BASELINES["liquidity-taking"])
+    assert leading(EnvConfig(task="execution")) == BASELINES["execution"]

@@ -9,8 +9,10 @@ import pytest
 from rich.console import Console
 
 import baselines
+from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
 from train.demo import DemoOptions, watch
+from train.players import leading
 
 
 def test_the_demo_runs_from_end_to_end(tmp_path):
@@ -27,9 +29,8 @@ def test_the_demo_runs_from_end_to_end(tmp_path):
     comparison = json.loads((run / "comparison" / "comparison.json").read_text())
     agents = [p["name"] for p in comparison["policies"] if p["kind"] == "agent"]
     assert sorted(agents) == ["ppo", "ppo (drawn)"]
-    assert {"do-nothing", "random", "market-making", "liquidity-taking"} <= {
-        p["name"] for p in comparison["policies"]
-    }
+    assert {p["name"] for p in comparison["policies"]} == {*agents, *leading(EnvConfig())}
+    assert all(name in comparison["meta"]["tuned"] for name in leading(EnvConfig())[3:])
     assert text.index("ppo (drawn)") > text.index("everybody on the same held-out episodes")
     for line in text[text.index("where to look next") :].splitlines():
         if str(tmp_path) in line and "hft-gym" not in line:
@@ -38,7 +39,7 @@ def test_the_demo_runs_from_end_to_end(tmp_path):
 
 @pytest.mark.parametrize("width", [70, 80, 120])
 def test_the_view_fits_the_terminal(width):
-    names = ("do-nothing", "random", "market-making", "liquidity-taking")
+    names = leading(EnvConfig())
     console = Console(width=width, file=io.StringIO())
     net = watch({name: baselines.make(name) for name in names}, 3, console, 0.0, "one episode, the same for all")
     text = console.file.getvalue()

@@ -19,6 +19,7 @@ from hft_gym.errors import CheckpointError, ConfigError
 from hft_gym.evaluation import training_seeds, validation_seeds
 from tests.data import synthetic
 from train.options import parse
+from train.players import BASELINES
 from train.ppo import Options, main, parts, train
 from train.run_folder import RunFolder
 from train.trials import TrialLog
@@ -93,7 +94,7 @@ def test_a_run_leaves_everything_behind(finished):
 def test_the_closing_table_has_every_baseline_and_both_modes(finished):
     run, text = finished
     names = {p["name"] for p in json.loads((run.comparison / "comparison.json").read_text())["policies"]}
-    assert names == {"do-nothing", "random", "market-making", "liquidity-taking", "whole", "whole (drawn)"}
+    assert names == {*BASELINES["market-making"], "whole", "whole (drawn)"}
     assert "whole" in text and "best baseline" in text
     meta = json.loads((run.comparison / "comparison.json").read_text())["meta"]
     assert meta["seeds"]["purpose"] == "held-out" and "--name whole" in meta["command"]
