@@ -59,6 +59,10 @@ SMALLEST = (
         r"(hft-gym train tune-baseline) all (--env\.market \w+)",
         r"\1 join-touch \2 --trials 2 --episodes 2 --env.episode-steps 30 --out tuned",
     ),
+    (
+        r"(hft-gym compare --policies [\w -]+ --(?:sensitivity|matrix) [\w ]+)",
+        r"\1 --episodes 2 --resamples 50 --env.episode-steps 60",
+    ),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
     (r"(hft-gym compare --policies [\w -]+) runs/\w+", r"\1 --episodes 4 --resamples 50"),
 )

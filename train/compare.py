@@ -11,7 +11,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,7 @@ from hft_gym.evaluation import Episodes, Policy, evaluate, held_out_seeds, train
 from hft_gym.report import Bootstrap, Comparison, Session, Trials, compare, print_comparison, write
 from hft_gym.report.metrics import chosen as chosen_metrics
 from hft_gym.report.parts import write_part
+from train import sensitivity as grids
 from train.evidence import gather, training_part
 from train.options import parse, program, script
 from train.players import agent_name, config_for, drawing, expanded, is_agent, load_agent, parameters_of
@@ -89,6 +90,11 @@ class CompareOptions:
     """Threads of the compiled step; results do not depend on it."""
     trials: Path = Path("runs/trials.jsonl")
     """List of all trials: those of --tune are added, and all of this market count in the deflated Sharpe ratio."""
+    sensitivity: tuple[str, ...] = ()
+    """What to play the policies again with, on the same seeds: latency (times 0 to 200), fees (up to a tick a lot
+    more), fill (the queue model of a level-2 replay; else without the fills that were not traded through)."""
+    matrix: tuple[str, ...] = ()
+    """Markets to play the policies in, the scripted ones with the parameters tuned for each of them."""
     session: Session = field(default_factory=Session)
     """Trading hours that annual figures count; the default gives way to the session of the flow, if it has one."""
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -115,6 +121,8 @@ def compare_policies(
     meta: Mapping[str, Any] | None = None,
     log: TrialLog | None = None,
     session: Session | None = None,
+    sensitivity: Sequence[str] = (),
+    matrix: Sequence[str] = (),
 ) -> Comparison:
     """Play every policy on the same held-out episodes.
 
@@ -138,6 +146,8 @@ def compare_policies(
         meta: kept with the comparison, beside versions and configuration.
         log: the list of all trials; None: only those of this call count.
         session: trading hours that annual figures count; default: the flow's session, if it has one.
+        sensitivity: of `train.sensitivity.OPTIONS`, what to play the policies again with.
+        matrix: markets by name, to play the policies in.
 
     Raises:
         ConfigError: an unknown policy, a wrong parameter, no policies.
@@ -145,6 +155,7 @@ def compare_policies(
     if tune_settings < 0:
         raise ConfigError(f"tune: must be at least 0 settings, got {tune_settings}")
     config = build(EnvConfig, config)
+    grids.check(sensitivity, config, matrix)
     starts = consecutive_starts(config)[:episodes] if consecutive else None
     seeds = held_out_seeds(episodes if starts is None else len(starts), seed)
     scale = HFTMarketVectorEnv(1, config)
@@ -199,7 +210,12 @@ def compare_policies(
                 trained[twin], deterministic[twin] = drawing(agent), False
 
         def play(
-            policy: Policy, where: EnvConfig, some: npt.NDArray[np.int64], likeliest: bool, name: str = "once more"
+            policy: Policy,
+            where: EnvConfig,
+            some: npt.NDArray[np.int64],
+            likeliest: bool,
+            name: str = "once more",
+            log_capacity: int = 4096,
         ) -> Episodes:
             return evaluate(
                 policy,
@@ -209,9 +225,13 @@ def compare_policies(
                 starts=None if starts is None else starts[: len(some)],
                 num_envs=num_envs,
                 threads=threads,
+                log_capacity=log_capacity,
                 name=name,
                 progress=progress.task(name),
             )
+
+        def again(name: str, setting: str, policy: Policy, where: EnvConfig) -> npt.NDArray[np.float64]:
+            return play(policy, where, seeds, deterministic[name], f"{name}, {setting}", 0).net_pnl
 
         everybody = {**players, **trained}
         for name, policy in everybody.items():
@@ -220,6 +240,11 @@ def compare_policies(
         if all(len(run.orders) for run in runs):  # nobody who stayed out: the own impact needs one
             idle = play(baselines.make("do-nothing", scale), config, seeds, True, "do-nothing")
         evidence = gather(runs, everybody, list(trained), [*(t.name for t in tunings), *stored], config, play)
+        fair = {name: policy for name, policy in everybody.items() if name not in hindsight}
+        found_grids = [grids.sensitivity(option, config, runs, fair, again, bootstrap) for option in sensitivity]
+        if matrix:
+            plain = {name: name for name in fair if name in baselines.names()}
+            found_grids.append(grids.matrix(matrix, config, fair, plain, again, bootstrap))
     record = {
         "config": to_dict(config),
         "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
@@ -229,7 +254,7 @@ def compare_policies(
         "versions": {**versions(), **({"git": git} if (git := git_version()) else {})},
         **(meta or {}),
     }
-    return compare(
+    comparison = compare(
         runs,
         list(trained),
         bootstrap,
@@ -240,6 +265,7 @@ def compare_policies(
         trials=_trials(chosen, list(trained), tunings, stored, config, log),
         evidence=evidence,
     )
+    return replace(comparison, grids=tuple(found_grids))
 
 
 def _session(config: EnvConfig) -> Session | None:
@@ -352,6 +378,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         meta={"command": f"{program('train.compare')} {shlex.join(words)}".strip()},
         log=TrialLog(options.trials),
         session=None if options.session == Session() else options.session,
+        sensitivity=options.sensitivity,
+        matrix=options.matrix,
     )
     show_and_write(comparison, out, options.parts, console, options.metrics)
 

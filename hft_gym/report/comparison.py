@@ -23,6 +23,8 @@ from hft_gym.report.statistics import Bootstrap, Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hft_gym.report.grids import Grid
+
 __all__ = ["Comparison", "Row", "compare", "summarise"]
 
 
@@ -64,6 +66,7 @@ class Comparison:
         best_baseline: name of the best baseline (None where none took part).
         bootstrap: how the intervals were made.
         meta: command, versions, configuration: whatever the record needs.
+        grids: the same policies in other settings and markets, where they were asked for.
     """
 
     rows: tuple[Row, ...]
@@ -71,6 +74,7 @@ class Comparison:
     best_baseline: str | None
     bootstrap: Bootstrap
     meta: Mapping[str, Any] = field(default_factory=dict)
+    grids: tuple[Grid, ...] = ()
 
     def __getitem__(self, name: str) -> Row:
         """The row of a policy.

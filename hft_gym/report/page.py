@@ -5,11 +5,13 @@ from __future__ import annotations
 from html import escape
 
 from hft_gym.extras import optional
+from hft_gym.report import grids
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import Curves
 from hft_gym.report.document import document, figure_html
 from hft_gym.report.figures import SECTIONS, faint
 from hft_gym.report.metrics import GROUPS, METRICS, Metric
+from hft_gym.report.statistics import Estimate
 from hft_gym.report.table import number
 
 __all__ = ["html"]
@@ -29,6 +31,11 @@ def html(comparison: Comparison, curves: Curves) -> str:
     for section in SECTIONS:
         parts.append(f"<h2>{escape(section.heading)}</h2><p class=dim>{escape(section.note(comparison))}</p>")
         parts.append(figure_html(section.figure(comparison, curves), False))
+    for grid in comparison.grids:
+        parts.append(f"<h2>{escape(grid.heading)}</h2><p class=dim>{escape(grid.text)}</p>")
+        colours = {curve.name: curve.colour for curve in curves.curves}
+        parts.append(figure_html(grids.figure(grid, colours), False))
+        parts.append(_grid_table(grid))
     body = f"{verdicts}{flags}{''.join(parts)}<h2>Metrics</h2>{_table(comparison)}"
     return document("comparison", "Comparison", body, str(comparison.meta.get("command", "")), _STYLE)
 
@@ -93,11 +100,31 @@ def _table(comparison: Comparison) -> str:
     return f"<table><tr><th>metric</th>{head}</tr>{''.join(lines)}</table>"
 
 
+def _grid_table(grid: grids.Grid) -> str:
+    head = "".join(f"<th>{escape(setting)}</th>" for setting in grid.settings)
+    lines = []
+    for player in grid.players:
+        cells = "".join(f"<td>{'' if cell is None else _grid_cell(cell)}</td>" for cell in grid.cells[player])
+        lines.append(f"<tr><td>{escape(str(player))}</td>{cells}</tr>")
+    return f"<table><tr><th>net P&amp;L [interval], change</th>{head}</tr>{''.join(lines)}</table>"
+
+
+def _grid_cell(cell: grids.Cell) -> str:
+    change = ""
+    if cell.change is not None:
+        change = f'<br><span class="dim">{cell.change.value:+.2f} {_span(cell.change)}</span>'
+    return f'{number(cell.net.value)} <span class="dim">{_span(cell.net)}</span>{change}'
+
+
+def _span(e: Estimate) -> str:
+    return "" if e.low != e.low else f"[{number(e.low)}, {number(e.high)}]"
+
+
 def _line(comparison: Comparison, metric: Metric) -> str:
     cells = []
     for row in comparison.rows:
         e = row.metrics[metric.name]
-        span = "" if e.low != e.low else f' <span class="dim">[{number(e.low)}, {number(e.high)}]</span>'
+        span = f' <span class="dim">{_span(e)}</span>' if _span(e) else ""
         why = f' title="{escape(row.undefined[metric.name])}"' if row.undefined.get(metric.name) else ""
         cells.append(f"<td{why}>{number(e.value)}{span}</td>")
     title = f'{metric.name} <span class="dim">{escape(metric.unit)}</span>'

@@ -166,12 +166,18 @@ def print_comparison(
     from rich.console import Console
     from rich.markup import escape
 
+    from hft_gym.report.grids import tables as grid_tables
+
     console = console or Console()
     if metrics:
         for table in details_tables(comparison, console, metrics):
             console.print(table)
     for table in summary_tables(comparison, console):
         console.print(table)
+    for grid in comparison.grids:
+        console.print(escape(f"{grid.heading}: {grid.text}"), highlight=False)
+        for table in grid_tables(grid, console):
+            console.print(table)
     for sentence in comparison.verdicts():
         console.print(escape(sentence), highlight=False)
     for row in comparison.rows:

@@ -97,6 +97,7 @@ def summary(comparison: Comparison) -> dict[str, Any]:
             }
             for row in comparison.rows
         ],
+        "grids": [grid.records() for grid in comparison.grids],
         "meta": dict(comparison.meta),
     }
 
