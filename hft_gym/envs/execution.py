@@ -14,7 +14,7 @@ import numpy as np
 
 from hft_gym._jit import I64, U, kernel
 from hft_gym.book.ladder import BID
-from hft_gym.envs.observe import AGENT, MAX_OFFSET, ticks
+from hft_gym.envs.observe import MAX_OFFSET, Seat, ticks
 from hft_gym.flow.random import derive
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.records import SUBUNITS
@@ -35,9 +35,9 @@ def between(word: Any, first: int, last: int) -> int:
 
 
 @kernel
-def begin_execution(ex: Exchange, env: Any, param: Any) -> None:
+def begin_execution(ex: Exchange, seat: Seat, env: Any, param: Any) -> None:
     """The parent order arrives: its side and quantity by the episode's key, the lots owed at the present mid."""
-    account, others = ex.account[AGENT], ex.account[0]
+    account, others = ex.account[U(seat.participant)], ex.account[0]
     side = param["parent_side"]
     if side < 0:
         side = I64(derive(env["key"], _SIDE) & _ONE)
@@ -47,9 +47,9 @@ def begin_execution(ex: Exchange, env: Any, param: Any) -> None:
     account["position"] = -signed
     account["cash"] = value
     account["cost"] = -value
-    others["position"] = signed
-    others["cash"] = -value
-    others["cost"] = value
+    others["position"] += signed
+    others["cash"] -= value
+    others["cost"] += value
     env["parent"] = signed
     env["arrival2"] = account["mid2"]
     env["leftover"] = signed
@@ -57,18 +57,18 @@ def begin_execution(ex: Exchange, env: Any, param: Any) -> None:
 
 
 @kernel
-def follow_execution(ex: Exchange, env: Any, mid2: int, held: int) -> bool:
+def follow_execution(ex: Exchange, seat: Seat, env: Any, mid2: int, held: int) -> bool:
     """Account for a step in which *held* lots were owed; True if the parent order is complete."""
-    position = ex.account[AGENT]["position"]
+    position = ex.account[U(seat.participant)]["position"]
     env["drift2"] -= held * (mid2 - env["mid2"])
     env["leftover"] = -position
     return position == 0
 
 
 @kernel
-def write_execution(ex: Exchange, env: Any, mid2: int, row: Any, c: int) -> None:
+def write_execution(ex: Exchange, seat: Seat, env: Any, mid2: int, row: Any, c: int) -> None:
     """Write the columns of an execution, from column *c* on."""
-    left, parent = -ex.account[AGENT]["position"], env["parent"]
+    left, parent = -ex.account[U(seat.participant)]["position"], env["parent"]
     row[U(c)] = left
     row[U(c + 1)] = left / parent
     row[U(c + 2)] = ticks(env["arrival2"] - mid2)
@@ -77,9 +77,9 @@ def write_execution(ex: Exchange, env: Any, mid2: int, row: Any, c: int) -> None
 
 
 @kernel
-def write_execution_info(ex: Exchange, env: Any, param: Any, info: Any, e: int, first: int) -> None:
+def write_execution_info(ex: Exchange, seat: Seat, env: Any, param: Any, info: Any, e: int, first: int) -> None:
     """Write the info values of an execution of environment *e*, from row *first* on."""
-    account = ex.account[AGENT]
+    account = ex.account[U(seat.participant)]
     parent = env["parent"]
     lots = abs(parent)
     shortfall = -env["equity2"] * (0.5 / SUBUNITS)

@@ -24,7 +24,7 @@ from hft_gym.envs.execution import (
     write_execution,
     write_execution_info,
 )
-from hft_gym.envs.observe import AGENT, COMMON_COLUMNS, OWN_QUOTES, observe, observed_touch
+from hft_gym.envs.observe import AGENT, COMMON_COLUMNS, OWN_QUOTES, Seat, observe, observed_touch
 from hft_gym.envs.orders import (
     COLLECT,
     NEXT_STEP,
@@ -71,7 +71,7 @@ _S33 = np.uint64(33)
 
 
 @inlined
-def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid: int, ask: int) -> None:
+def place_quote(ex: Exchange, seat: Seat, env: Any, param: Any, side: int, option: int, bid: int, ask: int) -> None:
     """Bring the agent's quote on *side* to what *option* asks for: keep it, or cancel it and send another."""
     now = env["decision_time"]
     if side == BID:
@@ -84,15 +84,15 @@ def place_quote(ex: Exchange, env: Any, param: Any, side: int, option: int, bid:
         if own["state"] != 0 and own["id"] == env["quote_id"][side]:
             if option != NONE and own["price"] == price:
                 return
-            if send_change(ex, AGENT, o, CANCEL, 0, 0, now) != SENT:
+            if send_change(ex, seat.participant, o, CANCEL, 0, 0, now) != SENT:
                 return
         env["quote"][side] = -1
     if option == NONE:
         return
-    quantity = min(param["order_size"], room(ex, param, side))
+    quantity = min(param["order_size"], room(ex, seat, param, side))
     if quantity <= 0:
         return
-    o = send_order(ex, AGENT, side, price, quantity, GTC, now)
+    o = send_order(ex, seat.participant, side, price, quantity, GTC, now)
     env["quote"][side] = o
     if o >= 0:
         env["quote_id"][side] = ex.own[U(o)]["id"]
@@ -127,7 +127,7 @@ def random_variant(key: Any, n: int) -> int:
 
 
 @kernel
-def open_episode(ex: Exchange, env: Any, key: Any) -> None:
+def open_episode(ex: Exchange, seat: Seat, env: Any, key: Any) -> None:
     """Open the market from *key*; the warm-up up to ``start_time`` remains to be run."""
     ex.state["muted"] = 1
     replay: Replay = ex.replay
@@ -141,7 +141,7 @@ def open_episode(ex: Exchange, env: Any, key: Any) -> None:
     env["start_time"] = begin
     env["step"] = 0
     env["variance"] = 0.0
-    env["mid2"] = refresh_mid(ex, AGENT)
+    env["mid2"] = refresh_mid(ex, seat.participant)
 
 
 @inlined
@@ -156,8 +156,18 @@ def warm_up_change(env: Any, param: Any, mid2: int, elapsed: int) -> None:
 
 
 @kernel
-def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
+def begin_episode(ex: Exchange, seat: Seat, env: Any, param: Any) -> None:
     """The warm-up is over: the first decision is due."""
+    take_seat(ex, seat, env, param)
+    ex.state["muted"] = 0
+    ex.state["episode"] += 1
+    if ex.param["log_mids"] != 0:
+        log_mids(ex, True)
+
+
+@inlined
+def take_seat(ex: Exchange, seat: Seat, env: Any, param: Any) -> None:
+    """The agent's first decision is due at ``start_time``, when the market has come there."""
     state = ex.state
     env["start_time"] += param["data_latency"]
     env["decision_time"] = env["start_time"]
@@ -172,46 +182,48 @@ def begin_episode(ex: Exchange, env: Any, param: Any) -> None:
     for side in range(2):
         # Looked at without the flow's own function, which remembers what it saw: an agent leaves no trace.
         env["touch"][side] = ex.flow_state["touch"][side]
-        observed_touch(ex, env, side)
+        observed_touch(ex, seat, env, side)
     env["quote"][BID] = -1
     env["quote"][ASK] = -1
     if param["execution"] != 0:
-        begin_execution(ex, env, param)
-    state["muted"] = 0
-    state["episode"] += 1
-    if ex.param["log_mids"] != 0:
-        log_mids(ex, True)
+        begin_execution(ex, seat, env, param)
 
 
 @inlined
-def act(ex: Exchange, env: Any, param: Any, bid_option: int, ask_option: int, take_option: int) -> None:
+def act(ex: Exchange, seat: Seat, env: Any, param: Any, bid_option: int, ask_option: int, take_option: int) -> None:
     """Send what the decision asks for; offsets count from the others' best prices as observed."""
-    bid, ask = observed_touch(ex, env, BID), observed_touch(ex, env, ASK)
-    place_quote(ex, env, param, BID, bid_option, bid, ask)
-    place_quote(ex, env, param, ASK, ask_option, bid, ask)
+    bid, ask = observed_touch(ex, seat, env, BID), observed_touch(ex, seat, env, ASK)
+    place_quote(ex, seat, env, param, BID, bid_option, bid, ask)
+    place_quote(ex, seat, env, param, ASK, ask_option, bid, ask)
     if take_option == 1:
-        take(ex, env, param, BID, param["order_size"])
+        take(ex, seat, env, param, BID, param["order_size"])
     elif take_option == 2:
-        take(ex, env, param, ASK, param["order_size"])
+        take(ex, seat, env, param, ASK, param["order_size"])
 
 
 @inlined
-def finish_step(
-    ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, held: int, events: int, terms: Any
-) -> tuple[float, bool]:
-    """Mark to the market after a step of *elapsed* ns in which *held* lots were carried; return the reward and
-    whether it ended."""
-    account = ex.account[AGENT]
+def keep_time(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int) -> None:
+    """A step of *elapsed* ns is over: the next decision is due, and the volatility knows of the mid's change."""
     env["decision_time"] = ex.state["time"] + param["data_latency"]
     env["step"] += 1
     decay = param["volatility_decay"]
     env["variance"] = decay * env["variance"] + (1.0 - decay) * variance_rate(mid2 - env["mid2"], elapsed)
+
+
+@inlined
+def finish_step(
+    ex: Exchange, seat: Seat, env: Any, param: Any, mid2: int, elapsed: int, held: int, events: int, terms: Any
+) -> tuple[float, bool]:
+    """Mark to the market after a step of *elapsed* ns in which *held* lots were carried; return the reward and
+    whether it ended."""
+    account = ex.account[U(seat.participant)]
+    keep_time(ex, env, param, mid2, elapsed)
     equity = equity2(account, mid2)
     ended = env["step"] >= param["episode_steps"] or (events & EVENT_END) != 0 or equity <= -2 * param["loss_limit"]
-    if param["execution"] != 0 and follow_execution(ex, env, mid2, held):
+    if param["execution"] != 0 and follow_execution(ex, seat, env, mid2, held):
         ended = True
     if ended:
-        close_position(ex, AGENT)
+        close_position(ex, seat.participant)
         equity = equity2(account, mid2)
         env["done"] = 1
     pnl = param["pnl_weight"] * ((equity - env["equity2"]) * (0.5 / SUBUNITS))
@@ -223,23 +235,23 @@ def finish_step(
 
 
 @inlined
-def look(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, row: Any) -> None:
+def look(ex: Exchange, seat: Seat, env: Any, param: Any, mid2: int, elapsed: int, row: Any) -> None:
     """Write the observation: what every task sees, then what is of the ladder and of an execution."""
-    observe(ex, env, param, mid2, elapsed, row)
+    observe(ex, seat, env, param, mid2, elapsed, row)
     c = 4 * param["levels"] + COMMON_COLUMNS
     if param["ladder"] != 0:
-        write_rungs(ex, env, param, mid2, row, c - COMMON_COLUMNS + OWN_QUOTES, c)
+        write_rungs(ex, seat, env, param, mid2, row, c - COMMON_COLUMNS + OWN_QUOTES, c)
         c += 4 * param["rungs"]
     if param["execution"] != 0:
-        write_execution(ex, env, mid2, row, c)
+        write_execution(ex, seat, env, mid2, row, c)
 
 
 @inlined
-def write_info(ex: Exchange, env: Any, param: Any, terms: Any, info: Any, e: int) -> None:
+def write_info(ex: Exchange, seat: Seat, env: Any, param: Any, terms: Any, info: Any, e: int) -> None:
     """Write the info values of environment *e* that a step can change."""
     if param["execution"] != 0:
-        write_execution_info(ex, env, param, info, e, N_INFO)
-    account = ex.account[AGENT]
+        write_execution_info(ex, seat, env, param, info, e, N_INFO)
+    account = ex.account[U(seat.participant)]
     info[0, e] = terms[0]
     info[1, e] = terms[1]
     info[2, e] = env["equity2"] * (0.5 / SUBUNITS)
@@ -309,6 +321,7 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             return bad
     replay = Replay(ops, op_row_start, times, checkpoint_start, checkpoint_orders, checkpoint_rows)
     reactive = flow[0]["reactive"] != 0 or flow.shape[0] > 1
+    seat = Seat(AGENT, 0, own.shape[1])
     for e in range(lo, hi):
         agent, term = env[e], terms[e]
         starting = False
@@ -340,7 +353,7 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
                 live[e], account[e], own[e], message[e], fill_log[e], order_log[e], mid_log[e], agents[e], replay,
             )
             if starting:
-                open_episode(ex, agent, agent["key"])
+                open_episode(ex, seat, agent, agent["key"])
             ended = False
             # Each turn runs the market once, for a step or for a slice of the warm-up: the event loop is large, and
             # calls that pass all of a market's arrays are dear.
@@ -350,25 +363,25 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
                     until, stop = min(before + p["step_ns"], agent["start_time"]), 0
                 else:
                     if p["ladder"] != 0:
-                        act_ladder(ex, agent, p, actions[e])
+                        act_ladder(ex, seat, agent, p, actions[e])
                     else:
-                        act(ex, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
+                        act(ex, seat, agent, p, actions[e, 0], actions[e, 1], actions[e, 2])
                     until, stop = agent["decision_time"] + p["step_ns"] - p["data_latency"], p["stop"] | EVENT_END
                 events = advance(ex, until, stop)
                 elapsed = state[e]["time"] - before
-                mid2 = refresh_mid(ex, AGENT)
+                mid2 = refresh_mid(ex, seat.participant)
                 if starting:
                     warm_up_change(agent, p, mid2, elapsed)
                     if state[e]["time"] < agent["start_time"]:
                         continue
-                    begin_episode(ex, agent, p)
+                    begin_episode(ex, seat, agent, p)
                     elapsed = 0
                 else:
-                    reward[e], ended = finish_step(ex, agent, p, mid2, elapsed, held, events, term)
+                    reward[e], ended = finish_step(ex, seat, agent, p, mid2, elapsed, held, events, term)
                     terminated[e] = ended
                 break
-            look(ex, agent, p, mid2, elapsed, obs[e])
-            write_info(ex, agent, p, term, info, e)
+            look(ex, seat, agent, p, mid2, elapsed, obs[e])
+            write_info(ex, seat, agent, p, term, info, e)
             if starting:
                 info[0, e] = 0.0
                 info[1, e] = 0.0

@@ -4,7 +4,7 @@ columns)."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,16 @@ from hft_gym.market.exchange import Exchange
 from hft_gym.market.records import IN_FLIGHT, RESTING, SUBUNITS
 
 AGENT = 1
-"""The agent's participant number."""
+"""The agent's participant number where there is one agent."""
+
+
+class Seat(NamedTuple):
+    """Whose eyes a market is seen with, and whose hands act in it: the participant's number, and where its part of the
+    order table begins and ends."""
+
+    participant: Any
+    first: Any
+    last: Any
 
 
 COMMON_COLUMNS, OWN_QUOTES = 20, 9
@@ -35,20 +44,20 @@ def ticks(half: int) -> float:
 
 
 @inlined
-def observed_touch(ex: Exchange, env: Any, side: int) -> int:
+def observed_touch(ex: Exchange, seat: Seat, env: Any, side: int) -> int:
     """Best price of the others on *side*, or the last one seen while there is none."""
-    key = others_best(ex, AGENT, side)
+    key = others_best(ex, seat.participant, side)
     if key != NO_KEY:
         env["touch"][side] = key if side == ASK else -key
     return env["touch"][side]
 
 
 @kernel
-def own_range(own: Any, resting: int, side: int) -> tuple[int, int]:
+def own_range(own: Any, seat: Seat, resting: int, side: int) -> tuple[int, int]:
     """Smallest and largest key at which the agent's *resting* orders stand on *side* (an empty range if none does)."""
     low, high = 2**62, -(2**62)
     seen = 0
-    for o in range(own.shape[0]):
+    for o in range(seat.first, seat.last):
         if seen == resting:
             break
         order = own[U(o)]
@@ -61,14 +70,14 @@ def own_range(own: Any, resting: int, side: int) -> tuple[int, int]:
 
 
 @inlined
-def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offsets: int) -> int:
+def write_levels(ex: Exchange, seat: Seat, side: int, levels: int, mid2: int, row: Any, offsets: int) -> int:
     """Write the others' best *levels* of *side*: offsets from the mid at *offsets*, sizes behind them; return the
     best size."""
     book: Book = ex.book
     head, node = book.head, book.node
     depth, base = head["levels"], head["base"][side]
-    resting = ex.account[AGENT]["n_resting"]
-    low, high = own_range(ex.own, resting, side)
+    resting = ex.account[U(seat.participant)]["n_resting"]
+    low, high = own_range(ex.own, seat, resting, side)
     index = head["best"][side]
     touch = 0
     k = 0
@@ -80,7 +89,7 @@ def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offs
         volume = I64(node[U(sentinel(book, side, index))]["quantity"])
         price = key if side == ASK else -key
         if low <= key <= high:
-            volume -= own_volume(ex.own, 0, ex.own.shape[0], resting, side, price)
+            volume -= own_volume(ex.own, seat.first, seat.last, resting, side, price)
         if volume > 0:
             if k == 0:
                 touch = volume
@@ -102,7 +111,7 @@ def write_levels(ex: Exchange, side: int, levels: int, mid2: int, row: Any, offs
 
 
 @inlined
-def write_quote(ex: Exchange, env: Any, side: int, mid2: int, row: Any, column: int) -> None:
+def write_quote(ex: Exchange, seat: Seat, env: Any, side: int, mid2: int, row: Any, column: int) -> None:
     """Write offset, remaining quantity and queue ahead of the agent's working quote on *side*."""
     row[U(column)] = 0.0
     row[U(column + 1)] = 0.0
@@ -124,12 +133,12 @@ def write_quote(ex: Exchange, env: Any, side: int, mid2: int, row: Any, column: 
 
 
 @inlined
-def observe(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, row: Any) -> None:
+def observe(ex: Exchange, seat: Seat, env: Any, param: Any, mid2: int, elapsed: int, row: Any) -> None:
     """Write the observation of the market as it stands, *elapsed* ns after the last one, marked at *mid2*."""
-    account, state = ex.account[AGENT], ex.state
+    account, state = ex.account[U(seat.participant)], ex.state
     n = param["levels"]
-    bid_size = write_levels(ex, BID, n, mid2, row, 0)
-    ask_size = write_levels(ex, ASK, n, mid2, row, 2 * n)
+    bid_size = write_levels(ex, seat, BID, n, mid2, row, 0)
+    ask_size = write_levels(ex, seat, ASK, n, mid2, row, 2 * n)
     c = 4 * n
     total = bid_size + ask_size
     row[U(c)] = min(row[U(2 * n)] - row[U(0)], MAX_OFFSET) if bid_size > 0 and ask_size > 0 else 0.0
@@ -143,8 +152,8 @@ def observe(ex: Exchange, env: Any, param: Any, mid2: int, elapsed: int, row: An
     row[U(c + 6)] = elapsed * 1e-9
     row[U(c + 7)] = math.sqrt(env["variance"])
     row[U(c + 8)] = account["position"]
-    write_quote(ex, env, BID, mid2, row, c + 9)
-    write_quote(ex, env, ASK, mid2, row, c + 12)
+    write_quote(ex, seat, env, BID, mid2, row, c + 9)
+    write_quote(ex, seat, env, ASK, mid2, row, c + 12)
     row[U(c + 15)] = account["bought"] - env["bought"]
     row[U(c + 16)] = account["sold"] - env["sold"]
     row[U(c + 17)] = account["in_flight"]

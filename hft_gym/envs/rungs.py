@@ -13,7 +13,7 @@ from typing import Any
 from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, MAX_PRICE, key_of, queue_ahead
-from hft_gym.envs.observe import AGENT, MAX_LOTS, observed_touch, ticks
+from hft_gym.envs.observe import MAX_LOTS, Seat, observed_touch, ticks
 from hft_gym.market.accounts import NO_KEY
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.messages import SENT, send_change, send_order
@@ -30,13 +30,13 @@ def rung_price(param: Any, side: int, k: int, bid: int, ask: int) -> int:
 
 
 @kernel
-def working(ex: Exchange, o: int, side: int) -> int:
+def working(ex: Exchange, seat: Seat, o: int, side: int) -> int:
     """Lots of entry *o* that will stay on *side* once the messages on their way have arrived."""
     own = ex.own[U(o)]
     if own["state"] == 0 or own["side"] != side or own["time_in_force"] != GTC or own["cancel_sent"] != 0:
         return 0
     lots = own["remaining"]
-    if ex.account[AGENT]["in_flight"] > 0:
+    if ex.account[U(seat.participant)]["in_flight"] > 0:
         for i in range(ex.state["n_messages"]):
             message = ex.message[U(i)]
             if message["own"] == o and message["kind"] == REDUCE and message["order_id"] == own["id"]:
@@ -45,34 +45,34 @@ def working(ex: Exchange, o: int, side: int) -> int:
 
 
 @inlined
-def room(ex: Exchange, param: Any, side: int) -> int:
+def room(ex: Exchange, seat: Seat, param: Any, side: int) -> int:
     """Lots that the position limit leaves on *side*, working orders counted as filled."""
-    account = ex.account[AGENT]
+    account = ex.account[U(seat.participant)]
     signed = account["position"] if side == BID else -account["position"]
     return param["max_position"] - signed - account["open"][side]
 
 
 @inlined
-def take(ex: Exchange, env: Any, param: Any, side: int, lots: int) -> None:
+def take(ex: Exchange, seat: Seat, env: Any, param: Any, side: int, lots: int) -> None:
     """Send a market order of *lots* on *side*, as far as the position limit lets it."""
-    quantity = min(lots, room(ex, param, side))
+    quantity = min(lots, room(ex, seat, param, side))
     if quantity > 0:
         price = MAX_PRICE if side == BID else -MAX_PRICE
-        send_order(ex, AGENT, side, price, quantity, IOC, env["decision_time"])
+        send_order(ex, seat.participant, side, price, quantity, IOC, env["decision_time"])
 
 
 @kernel
-def place_rungs(ex: Exchange, env: Any, param: Any, side: int, wanted: Any, bid: int, ask: int) -> None:
+def place_rungs(ex: Exchange, seat: Seat, env: Any, param: Any, side: int, wanted: Any, bid: int, ask: int) -> None:
     """Bring the agent's orders on *side* to the *wanted* order sizes, bids first, then asks."""
     own, now, rungs = ex.own, env["decision_time"], param["rungs"]
     column = rungs * side
-    for o in range(own.shape[0]):
-        if working(ex, o, side) > 0:
+    for o in range(seat.first, seat.last):
+        if working(ex, seat, o, side) > 0:
             k = 0
             while k < rungs and rung_price(param, side, k, bid, ask) != own[U(o)]["price"]:
                 k += 1
             if k == rungs:
-                send_change(ex, AGENT, o, CANCEL, 0, 0, now)
+                send_change(ex, seat.participant, o, CANCEL, 0, 0, now)
     for k in range(rungs):
         price = rung_price(param, side, k, bid, ask)
         # Levels inside the spread can come to lie on one price: their volumes add up at the first of them.
@@ -85,49 +85,49 @@ def place_rungs(ex: Exchange, env: Any, param: Any, side: int, wanted: Any, bid:
         if seen:
             continue
         have = 0
-        for o in range(own.shape[0]):
+        for o in range(seat.first, seat.last):
             if own[U(o)]["price"] == price:
-                have += working(ex, o, side)
+                have += working(ex, seat, o, side)
         while have > lots:
             last = -1
-            for o in range(own.shape[0]):
+            for o in range(seat.first, seat.last):
                 behind = last < 0 or own[U(o)]["id"] > own[U(last)]["id"]
-                if behind and own[U(o)]["price"] == price and working(ex, o, side) > 0:
+                if behind and own[U(o)]["price"] == price and working(ex, seat, o, side) > 0:
                     last = o
             excess = have - lots
-            stays = working(ex, last, side)
+            stays = working(ex, seat, last, side)
             if stays <= excess:
-                done = send_change(ex, AGENT, last, CANCEL, 0, 0, now)
+                done = send_change(ex, seat.participant, last, CANCEL, 0, 0, now)
             else:
-                done = send_change(ex, AGENT, last, REDUCE, 0, excess, now)
+                done = send_change(ex, seat.participant, last, REDUCE, 0, excess, now)
             if done != SENT:
                 break
             have -= min(stays, excess)
-        quantity = min(lots - have, room(ex, param, side))
+        quantity = min(lots - have, room(ex, seat, param, side))
         if quantity > 0:
-            send_order(ex, AGENT, side, price, quantity, GTC, now)
+            send_order(ex, seat.participant, side, price, quantity, GTC, now)
 
 
 @kernel
-def act_ladder(ex: Exchange, env: Any, param: Any, wanted: Any) -> None:
+def act_ladder(ex: Exchange, seat: Seat, env: Any, param: Any, wanted: Any) -> None:
     """Send what the decision asks for: order sizes at each level of the bids, of the asks, and the take."""
-    bid, ask = observed_touch(ex, env, BID), observed_touch(ex, env, ASK)
+    bid, ask = observed_touch(ex, seat, env, BID), observed_touch(ex, seat, env, ASK)
     for side in range(2):
-        place_rungs(ex, env, param, side, wanted, bid, ask)
+        place_rungs(ex, seat, env, param, side, wanted, bid, ask)
     size = wanted[U(2 * param["rungs"])]
     if size > 0:
         side = BID if size <= param["most"] else ASK
         if side == ASK:
             size -= param["most"]
-        take(ex, env, param, side, size * param["order_size"])
+        take(ex, seat, env, param, side, size * param["order_size"])
 
 
 @kernel
-def at_price(ex: Exchange, side: int, price: int) -> tuple[int, int]:
+def at_price(ex: Exchange, seat: Seat, side: int, price: int) -> tuple[int, int]:
     """Own lots working on *side* at *price*, and the lots ahead of the first of them (-1: none has arrived yet)."""
     own = ex.own
     lots, ahead, arrived = 0, 0, False
-    for o in range(own.shape[0]):
+    for o in range(seat.first, seat.last):
         order = own[U(o)]
         if order["state"] == 0 or order["side"] != side or order["price"] != price or order["time_in_force"] != GTC:
             continue
@@ -140,13 +140,13 @@ def at_price(ex: Exchange, side: int, price: int) -> tuple[int, int]:
 
 
 @kernel
-def write_rungs(ex: Exchange, env: Any, param: Any, mid2: int, row: Any, best_column: int, c: int) -> None:
+def write_rungs(ex: Exchange, seat: Seat, env: Any, param: Any, mid2: int, row: Any, best_column: int, c: int) -> None:
     """Write the best own order of each side at *best_column*, and own lots and lots ahead at each level from *c* on."""
     own, rungs = ex.own, param["rungs"]
-    bid, ask = observed_touch(ex, env, BID), observed_touch(ex, env, ASK)
+    bid, ask = observed_touch(ex, seat, env, BID), observed_touch(ex, seat, env, ASK)
     for side in range(2):
         best, total = NO_KEY, 0
-        for o in range(own.shape[0]):
+        for o in range(seat.first, seat.last):
             order = own[U(o)]
             if order["state"] != 0 and order["side"] == side and order["time_in_force"] == GTC:
                 total += order["remaining"]
@@ -156,12 +156,12 @@ def write_rungs(ex: Exchange, env: Any, param: Any, mid2: int, row: Any, best_co
             row[U(column + i)] = 0.0
         if total > 0:
             price = best if side == ASK else -best
-            _, ahead = at_price(ex, side, price)
+            _, ahead = at_price(ex, seat, side, price)
             row[U(column)] = ticks(2 * price - mid2)
             row[U(column + 1)] = min(total, MAX_LOTS)
             row[U(column + 2)] = min(ahead, MAX_LOTS)
         for k in range(rungs):
-            lots, ahead = at_price(ex, side, rung_price(param, side, k, bid, ask))
+            lots, ahead = at_price(ex, seat, side, rung_price(param, side, k, bid, ask))
             column = c + 2 * rungs * side + k
             row[U(column)] = min(lots, MAX_LOTS)
             row[U(column + rungs)] = min(ahead, MAX_LOTS)

@@ -241,6 +241,8 @@ _NO_RECORDER = allocate_recorder(0, 0, 0, 0)
 class Markets:
     """N markets in arrays and the commands on them, unchecked; a :class:`~hft_gym.market.Market` has N = 1.
 
+    ``tail`` is what kernels take of the markets: their arrays and the replay's, in order.
+
     :param arrays: see :func:`hft_gym.market.arrays.allocate`.
     :param replay: the arrays of a replay; None: simulated flow.
     """
@@ -250,7 +252,7 @@ class Markets:
         self.n = len(arrays.state)
         self._arguments = np.zeros((self.n, N_ARGUMENTS), np.int64)
         self._result = np.zeros(self.n, np.int64)
-        self._tail = (*arrays.as_tuple(), *(no_replay() if replay is None else replay))
+        self.tail = (*arrays.as_tuple(), *(no_replay() if replay is None else replay))
 
     def run(
         self,
@@ -267,6 +269,6 @@ class Markets:
         """
         for column, value in enumerate(arguments):
             self._arguments[:, column] = value
-        rest: tuple[Any, ...] = (*self._tail, *recorder)
+        rest: tuple[Any, ...] = (*self.tail, *recorder)
         run_markets(0, self.n, 0, command, self._arguments, table, self._result, *rest)
         return self._result

@@ -348,6 +348,11 @@ class Market(MarketState):
         return int(self._arrays.account["in_flight"][0, self._participant(participant)])
 
     @property
+    def kernel_arrays(self) -> tuple[NDArray[Any], ...]:
+        """The market's arrays as compiled code takes them, in place: for kernels that see or move a participant."""
+        return self._markets.tail
+
+    @property
     def counters(self) -> MarketCounters:
         """What has happened since the market opened."""
         return MarketCounters.of(self._arrays)
