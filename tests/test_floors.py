@@ -8,7 +8,7 @@ envs, feed                                 F4   never each other
 evaluation, report, portfolio, realism     F5
 baselines, agents, calibration             F6   never each other
 train                                      F7
-cli, bench                                 F8   look up to F6 and F7 only inside functions
+cli, bench, live                           F8   look up to F6 and F7 only inside functions
 """
 
 import ast
@@ -50,6 +50,7 @@ FLOORS = {
     "hft_gym.cli_feed": 8,
     "hft_gym.cli_runs": 8,
     "hft_gym.bench": 8,
+    "hft_gym.live": 8,
     "hft_gym.__main__": 8,
 }
 SIDE_BY_SIDE = {

@@ -73,7 +73,7 @@ class EnvCore:
             handles = self.feed.max_handles
         schema = ObservationSchema.of(config)
         columns, width = len(schema), action_schema(config).width
-        played = [_room_for_ladder(v.market, config) for v in config.variants]
+        played = [room_for_ladder(v.market, config) for v in config.variants]
         market = played[0] if self.feed is None else _sized_for(played[0], self.feed)
         self.market = market
         self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles, played)
@@ -251,7 +251,7 @@ class EnvCore:
         return twin
 
 
-def _room_for_ladder(market: MarketConfig, config: EnvConfig) -> MarketConfig:
+def room_for_ladder(market: MarketConfig, config: EnvConfig) -> MarketConfig:
     """*market* with an order table that holds a ladder: a few orders a level, and those that are on their way out."""
     orders = 8 * len(config.rungs) + 8 if config.rungs else 0
     return replace(market, max_own_orders=max(market.max_own_orders, orders))

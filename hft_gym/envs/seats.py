@@ -33,18 +33,17 @@ from hft_gym.market.replay import Replay
 __all__ = ["AgentSeat", "SeatEnd"]
 
 _OPEN, _WARM, _TAKE, _LOOK, _ACT = range(5)
-_HORIZON, _LOSS, _DONE = 1, 2, 4
+_HORIZON, _DONE = 1, 2
 
 
 class SeatEnd(IntFlag):
     """Why an environment would have ended the episode here.
 
-    ``HORIZON``: ``episode_steps`` decisions were made. ``LOSS``: the capital or the loss limit is lost. ``DONE``: the
-    parent order is complete.
+    ``HORIZON``: ``episode_steps`` decisions were made. ``DONE``: the parent order is complete. That the capital is lost
+    is for those to say who know what the participant began with.
     """
 
     HORIZON = _HORIZON
-    LOSS = _LOSS
     DONE = _DONE
 
 
@@ -84,14 +83,11 @@ def run_seat(
             take_seat(ex, seat, agent, q)
         else:
             keep_time(ex, agent, q, mid2, elapsed)
-            equity = equity2(ex.account[U(p)], mid2)
-            if equity <= -2 * q["loss_limit"]:
-                ended |= _LOSS
             if q["execution"] != 0 and follow_execution(ex, seat, agent, mid2, held):
                 ended |= _DONE
             if agent["step"] >= q["episode_steps"]:
                 ended |= _HORIZON
-            agent["equity2"] = equity
+            agent["equity2"] = equity2(ex.account[U(p)], mid2)
         look(ex, seat, agent, q, mid2, elapsed, obs)
     return ended
 

@@ -87,3 +87,5 @@ class RiskLimits:
 
 _WHOLE = ("max_position", "max_order_size", "max_open_orders", "max_order_rate", "max_cancel_rate")
 _MONEY = ("max_notional", "max_loss", "max_drawdown")
+LIMITS = (*_WHOLE, *_MONEY, "collar2", "rate_window", "no_self_trade", "on_breach", "watched")
+"""The fields of a ``RISK`` record that are limits; the others are what a participant has done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -17,6 +18,7 @@ from hft_gym.errors import BookFullError, ConfigError, OrderError, QuantityError
 from hft_gym.market import checks, entries
 from hft_gym.market.base import MarketState, as_feed
 from hft_gym.market.config import MarketConfig
+from hft_gym.market.limits import LIMITS, RiskLimits
 from hft_gym.market.messages import REFUSED
 from hft_gym.market.records import CANCEL, MODIFY, RESTING, SUBUNITS, RiskReason
 from hft_gym.market.views import Account, MarketCounters, MarketEvent, RiskState, WorkingOrder
@@ -330,6 +332,14 @@ class Market(MarketState):
         account = self._arrays.account[0, p]
         equity2 = 2 * int(account["cash"]) + int(account["position"]) * self._run(entries.MID, p) * SUBUNITS
         return RiskState.of(p, account["risk"], equity2, self.time)
+
+    def set_risk(self, limits: RiskLimits) -> None:
+        """Change every participant's limits from now on; what was broken so far stays counted, and modes stay."""
+        self.config = replace(self.config, risk=limits)
+        self._arrays.param["risk"] = limits.active
+        fresh, risk = limits.compiled(), self._arrays.account["risk"]
+        for name in LIMITS:
+            risk[name] = fresh[name]
 
     def release(self, participant: int) -> None:
         """Let a participant trade again after a breach; its drawdown counts anew from here."""

@@ -1,0 +1,276 @@
+"""A session as a folder: what it is now in files of one generation, what it did in parts that are only ever added.
+
+``session.json`` names the files that belong together, and is replaced as the last act of a save: whatever else lies in
+the folder after a crash is of no account, and is swept away by the next save. Numbers and text only; loading runs no
+code but the strategies' own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections import Counter, deque
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hft_gym.config import build, to_dict
+from hft_gym.errors import CheckpointError, ConfigError
+from hft_gym.live.config import SessionConfig
+from hft_gym.live.floor import POINTS, TAPE_LENGTH, Floor
+from hft_gym.live.tenure import Tenure
+from hft_gym.live.view import Alert, Point, Print
+from hft_gym.market import Market
+
+if TYPE_CHECKING:
+    from hft_gym.live.session import LiveSession
+
+__all__ = ["NAME", "load", "replace_file", "save"]
+
+FORMAT, VERSION = "hft_gym session", 1
+NAME = "session.json"
+_MANY = 64
+"""Parts after which a save writes the whole past as one."""
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, AttributeError)
+S = TypeVar("S", bound="LiveSession")
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file at once or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    replace_file(path, buffer.getvalue())
+
+
+def _tenures(floor: Floor) -> list[Tenure]:
+    return [*floor.past, *(trader.tenure for trader in floor.everybody)]
+
+
+def _keys(tenures: list[Tenure]) -> list[str]:
+    """A name for each tenure that stays: the participant, and which of its tenures it is."""
+    seen: Counter[int] = Counter()
+    keys = []
+    for tenure in tenures:
+        keys.append(f"{tenure.participant}-{seen[tenure.participant]}")
+        seen[tenure.participant] += 1
+    return keys
+
+
+def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
+    """See `LiveSession.save`."""
+    where = Path(folder)
+    where.mkdir(parents=True, exist_ok=True)
+    saved = session.saved if session.saved is not None and session.saved["folder"] == str(where.resolve()) else None
+    generation = 1 + (_last_generation(where) if saved is None else saved["generation"])
+    rows: dict[str, int] = {} if saved is None or len(saved["parts"]) >= _MANY else dict(saved["rows"])
+    parts = list(saved["parts"]) if saved is not None and rows else []
+    fresh: dict[str, NDArray[Any]] = {}
+    now: dict[str, int] = {}
+    values: dict[str, NDArray[Any]] = {}
+    floors: dict[str, Any] = {}
+    for i, (symbol, floor) in enumerate(session.floors.items()):
+        tenures = _tenures(floor)
+        for k, tenure in zip(_keys(tenures), tenures, strict=True):
+            for name, records in tenure.parts().items():
+                key = f"{i}.{k}.{name}"
+                # The last row may still be overwritten: it is always written anew.
+                seen = max(rows.get(key, 0) - (name == "path"), 0)
+                now[key] = len(records)
+                if len(records) > seen:
+                    fresh[f"{key}.{seen}"] = records[seen:]
+        market = f"market-{generation}-{i}.npz"
+        floor.market.save(where / market)
+        for trader in floor.traders:
+            assert trader.seat is not None
+            values[f"{i}.{trader.participant}.env"] = trader.seat.env
+            values[f"{i}.{trader.participant}.obs"] = trader.seat.obs
+            for n, array in enumerate(_flat(trader.memory)):
+                values[f"{i}.{trader.participant}.memory.{n}"] = array
+        floors[symbol] = {
+            "market": market,
+            "past": len(floor.past),
+            "tenures": [_about(t) for t in tenures],
+            "traders": [{**t.state(), "memory": _shape(t.memory)} for t in floor.everybody],
+            "tape": list(floor.tape),
+            "points": list(floor.points),
+            "numbers": [floor.shown, floor.traded, floor.turnover, floor.last_price, floor.anchor],
+        }
+    if fresh or not parts:
+        part = f"past-{generation}.npz"
+        _arrays(where / part, fresh)
+        parts.append(part)
+    state = f"state-{generation}.npz"
+    _arrays(where / state, values)
+    text = {
+        "format": FORMAT,
+        "version": VERSION,
+        "generation": generation,
+        "config": to_dict(session.config),
+        "origin": session.origin,
+        "players": [p.name for p in session.players],
+        "alerts": list(session.alerts.found),
+        "floors": floors,
+        "state": state,
+        "parts": parts,
+    }
+    body = json.dumps(text)
+    replace_file(where / NAME, json.dumps({"digest": _digest(body), "session": body}).encode())
+    session.saved = {"folder": str(where.resolve()), "generation": generation, "rows": now, "parts": parts}
+    wanted = {NAME, state, *parts, *(f["market"] for f in floors.values())}
+    for path in where.iterdir():
+        if path.name not in wanted and path.name.split("-")[0] in ("market", "state", "past"):
+            path.unlink(missing_ok=True)
+
+
+def load(cls: type[S], folder: str | os.PathLike[str]) -> S:
+    """See `LiveSession.load`."""
+    where = Path(folder)
+    text = read(where)
+    try:
+        config = build(SessionConfig, text["config"])
+        session = cls.prepared(config)
+        session.origin = text["origin"]
+        for player, name in zip(session.players, text["players"], strict=True):
+            player.name = name
+        session.alerts.found.extend(Alert(*row) for row in text["alerts"])
+        session.alerts.numbers = count(1 + max((a.number for a in session.alerts.found), default=0))
+        with np.load(where / text["state"], allow_pickle=False) as file:
+            values = {name: file[name] for name in file.files}
+        past: list[dict[str, NDArray[Any]]] = []
+        for part in text["parts"]:
+            with np.load(where / part, allow_pickle=False) as file:
+                past.append({name: file[name] for name in file.files})
+        for i, (symbol, told) in enumerate(text["floors"].items()):
+            market = Market.load(where / told["market"])
+            session.floors[symbol] = _floor(session, market, told, values, past, i)
+    except _DAMAGE as error:
+        raise CheckpointError(f"{where} is damaged, or of another version ({type(error).__name__}: {error})") from error
+    rows = {
+        f"{i}.{k}.{name}": len(records)
+        for i, floor in enumerate(session.floors.values())
+        for k, tenure in zip(_keys(_tenures(floor)), _tenures(floor), strict=True)
+        for name, records in tenure.parts().items()
+    }
+    session.saved = {
+        "folder": str(where.resolve()), "generation": text["generation"], "rows": rows, "parts": text["parts"]
+    }  # fmt: skip
+    return session
+
+
+def read(where: Path) -> dict[str, Any]:
+    """What ``session.json`` says, checked.
+
+    Raises:
+        CheckpointError: no session there, damaged, or of another version.
+    """
+    try:
+        outer = json.loads((where / NAME).read_bytes())
+        if outer["digest"] != _digest(outer["session"]):
+            raise ValueError("its content has another digest than it says")
+        text: dict[str, Any] = json.loads(outer["session"])
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{where}: there is no saved session") from error
+    except _DAMAGE as error:
+        raise CheckpointError(f"{where / NAME} is damaged, or no saved session ({error})") from error
+    if text.get("format") != FORMAT or text.get("version") != VERSION:
+        raise CheckpointError(
+            f"{where} is {text.get('format')!r} of version {text.get('version')!r}; allowed is version {VERSION}"
+        )
+    return text
+
+
+def _floor(
+    session: LiveSession, market: Market, told: Mapping[str, Any], values: Mapping[str, NDArray[Any]],
+    past: list[dict[str, NDArray[Any]]], i: int,
+) -> Floor:  # fmt: skip
+    floor = Floor(market, session.players, session.config.interval, session.alerts)
+    tenures = [Tenure(**about) for about in told["tenures"]]
+    for k, tenure in zip(_keys(tenures), tenures, strict=True):
+        for part in past:
+            for name in tenure.parts():
+                for key, records in part.items():
+                    head, _, seen = key.rpartition(".")
+                    if head == f"{i}.{k}.{name}":
+                        tenure.cut(name, int(seen))
+                        tenure.restore({name: records})
+    floor.past = tenures[: told["past"]]
+    for trader, tenure, state in zip(floor.everybody, tenures[told["past"] :], told["traders"], strict=True):
+        trader.tenure = tenure
+        trader.restore(state)
+        if trader.seat is None or trader.player is None:
+            continue
+        p = trader.participant
+        trader.seat.env[...] = values[f"{i}.{p}.env"]
+        trader.policy = trader.player.policy(trader.seat)
+        trader.seat.obs[...] = values[f"{i}.{p}.obs"]
+        arrays = iter([values[f"{i}.{p}.memory.{n}"] for n in range(_count(state["memory"]))])
+        trader.memory = _restored(state["memory"], arrays)
+    floor.tape = deque((Print(*row) for row in told["tape"]), maxlen=TAPE_LENGTH)
+    floor.points = deque((Point(*row) for row in told["points"]), maxlen=POINTS)
+    floor.shown, floor.traded, floor.turnover, floor.last_price, floor.anchor = told["numbers"]
+    return floor
+
+
+def _about(tenure: Tenure) -> dict[str, Any]:
+    names = ("name", "kind", "symbol", "participant", "begin", "origin_units", "config", "ended")
+    return {name: getattr(tenure, name) for name in names}
+
+
+def _last_generation(where: Path) -> int:
+    try:
+        return int(read(where)["generation"])
+    except CheckpointError:
+        return 0
+
+
+# What a policy remembers: nothing, an array, or a tuple of such.
+
+
+def _shape(memory: Any) -> Any:
+    if memory is None:
+        return None
+    if isinstance(memory, np.ndarray):
+        return "array"
+    if isinstance(memory, (tuple, list)):
+        return [_shape(part) for part in memory]
+    raise ConfigError(f"a strategy remembers a {type(memory).__name__}; only arrays and tuples of them can be saved")
+
+
+def _flat(memory: Any) -> list[NDArray[Any]]:
+    if memory is None:
+        return []
+    return [memory] if isinstance(memory, np.ndarray) else [array for part in memory for array in _flat(part)]
+
+
+def _count(shape: Any) -> int:
+    return 0 if shape is None else 1 if shape == "array" else sum(map(_count, shape))
+
+
+def _restored(shape: Any, arrays: Any) -> Any:
+    if shape is None:
+        return None
+    return next(arrays) if shape == "array" else tuple(_restored(part, arrays) for part in shape)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,188 @@
+"""`Trader`: a strategy at a seat of a market, or a person; what it decides, holds and has done."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hft_gym.config import to_dict
+from hft_gym.envs.seats import AgentSeat, SeatEnd
+from hft_gym.live.policies import Player
+from hft_gym.live.tenure import Tenure
+from hft_gym.market import Market
+from hft_gym.market.records import SUBUNITS
+from hft_gym.types import OrderSide
+
+__all__ = ["ADVERSE_NS", "Trader"]
+
+ADVERSE_NS = 5_000_000_000
+"""How long after a fill the mid's move counts as adverse selection, as in the report's attribution [ns]."""
+_RECENT = 500
+
+
+class Trader:
+    """One participant of one market.
+
+    Args:
+        market: the market.
+        participant: its number.
+        player: who decides; None: a person, who sends orders by hand.
+        interval: time between points of a person's path [ns].
+    """
+
+    def __init__(self, market: Market, participant: int, player: Player | None, interval: int) -> None:
+        self.market, self.participant, self.player = market, participant, player
+        self.interval = interval if player is None else player.env.step_ns
+        self.seat = None if player is None else AgentSeat(market, participant, player.env)
+        self.policy: Any = None
+        self.memory: Any = None
+        self.started = False
+        self.due = -1
+        """Market time of the next decision [ns]; -1: none is due any more."""
+        self.tenure = Tenure("", "", market.symbol, participant, 0)
+        self.peak = self.drawdown = 0.0
+        self.spread_captured = self.adverse = 0.0
+        self.fees_before = 0
+        self._watched: deque[tuple[int, int, int]] = deque()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=_RECENT)
+
+    @property
+    def name(self) -> str:
+        """What views and reports call it."""
+        return self.tenure.name
+
+    def begin(self) -> None:
+        """Its time starts now: the first decision is due."""
+        market, player = self.market, self.player
+        account = market.account(self.participant)
+        name, kind = ("human", "human") if player is None else (player.name, player.kind)
+        self.tenure = Tenure(
+            name, kind, market.symbol, self.participant, market.time, account.equity_units,
+            {} if player is None else to_dict(player.env),
+        )
+        self.fees_before = account.fees_units
+        self.peak = self.drawdown = self.spread_captured = self.adverse = 0.0
+        self._watched.clear()
+        self.memory, self.started = None, False
+        self.due = market.time
+        self._volume = self._others_volume()
+        if player is not None:
+            assert self.seat is not None
+            self.policy = player.policy(self.seat)
+            self.seat.begin()
+        self._note()
+
+    def end(self, why: str, mid: float) -> None:
+        """It trades no more: its position has just been traded away, the mid before that was *mid* [ticks]."""
+        self._note(mid)
+        self.due, self.tenure.ended = -1, why
+
+    def decide(self) -> bool:
+        """Look, unless this is the first decision, and act; False if an environment's episode would have ended here for
+        good: the parent order is complete or its deadline has come, or the capital is lost.
+        """
+        self.due = self.market.time + self.interval
+        if self.player is None or self.seat is None:
+            self._note()
+            return True
+        if self.started:
+            ended = self.seat.look(self.market.time - self._last, self._held)
+            self._note()
+            env = self.player.env
+            limit = env.capital if env.loss_limit is None else min(env.capital, env.loss_limit)
+            if self.equity <= -limit:
+                return False
+            if ended and env.task == "execution":
+                return False
+            if SeatEnd.HORIZON in ended:
+                self.seat.roll_over()
+        action, self.memory = self.policy.predict(
+            self.seat.obs[None], self.memory, np.array([not self.started]), True
+        )
+        self.seat.act(action[0])
+        self.started = True
+        self._last, self._held = self.market.time, self.market.account(self.participant).position
+        return True
+
+    @property
+    def equity(self) -> float:
+        """What it has earned since it began, net of fees, marked at the others' mid [ticks·lots]."""
+        return (self.market.account(self.participant).equity_units - self.tenure.origin_units) / SUBUNITS
+
+    def fees(self) -> float:
+        """Fees less rebates since it began [ticks·lots]."""
+        return (self.market.account(self.participant).fees_units - self.fees_before) / SUBUNITS
+
+    def _others_volume(self) -> int:
+        counters = self.market.counters
+        account = self.market.account(self.participant)
+        taken = account.bought + account.sold - account.maker_volume
+        return counters.volume_bought + counters.volume_sold - taken
+
+    def _note(self, mid: float | None = None) -> None:
+        """Write down where it stands, at its own marking mid or at *mid* [ticks]."""
+        market, account = self.market, self.market.account(self.participant)
+        mid2 = account.mid2
+        while self._watched and self._watched[0][0] + ADVERSE_NS <= market.time:
+            _, signed, then2 = self._watched.popleft()
+            self.adverse += 0.5 * signed * (mid2 - then2)
+        equity = (account.equity_units - self.tenure.origin_units) / SUBUNITS
+        self.peak = max(self.peak, equity)
+        self.drawdown = self.peak - equity
+        spread, imbalance = np.nan, np.nan
+        if self.seat is not None:
+            at = 4 * self.seat.config.levels
+            spread, imbalance = float(self.seat.obs[at]), float(self.seat.obs[at + 1])
+        time, volume = market.time - self.tenure.begin, self._others_volume() - self._volume
+        mid = account.mid if mid is None else mid
+        self.tenure.note((time, equity, account.position, mid, spread or np.nan, imbalance, volume))
+
+    def take_fills(self, records: NDArray[Any]) -> None:
+        """Keep fills of the market's log, and what they say of the spread."""
+        self.tenure.add("fills", records)
+        for fill in records:
+            side, lots = OrderSide(int(fill["side"])), int(fill["quantity"])
+            signed = lots if side == OrderSide.BID else -lots
+            self.spread_captured += 0.5 * signed * (int(fill["mid2"]) - 2 * int(fill["price"]))
+            if not fill["closing"]:
+                self._watched.append((int(fill["time"]), signed, int(fill["mid2"])))
+            self.recent.append(
+                {
+                    "time_ns": int(fill["time"]),
+                    "side": side.name.lower(),
+                    "price": int(fill["price"]),
+                    "quantity": lots,
+                    "maker": bool(fill["maker"]),
+                    "fee": int(fill["fee"]) / SUBUNITS,
+                    "order_id": int(fill["order_id"]),
+                }
+            )
+
+    # -- the state as a value --------------------------------------------------------------------------------
+
+    _NUMBERS = ("started", "due", "peak", "drawdown", "spread_captured", "adverse", "fees_before", "_volume")
+
+    def state(self) -> dict[str, Any]:
+        """What is not in the market's arrays, nor in the tenure, as JSON-able data."""
+        last = (self._last, self._held) if self.started else (0, 0)
+        return {
+            **{name: getattr(self, name) for name in self._NUMBERS},
+            "last": last,
+            "watched": list(self._watched),
+            "recent": list(self.recent),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        for name in self._NUMBERS:
+            setattr(self, name, state[name])
+        self._last, self._held = state["last"]
+        self._watched = deque(tuple(row) for row in state["watched"])
+        self.recent = deque(state["recent"], maxlen=_RECENT)
+
+    _last: int = 0
+    _held: int = 0
+    _volume: int = 0
