@@ -21,6 +21,14 @@ def shared_data(name: str) -> Path:
     return path
 
 
+def shared_reference(name: str) -> Path:
+    """A file of the shared reference, which lies beside the shared data, or skip the test, naming the file."""
+    path = shared_root().parent / "reference" / name
+    if not path.exists():
+        pytest.skip(f"needs a shared reference that is not here: {name} (beside the folder HFT_GYM_SHARED_DATA)")
+    return path
+
+
 def shared_lobster(symbol: str, levels: int) -> Path:
     """The message file of a shared LOBSTER morning: AMZN with 1 or 5 levels, GOOG with 10."""
     return shared_data(f"lobster/{symbol}_2012-06-21_34200000_45000000_message_{levels}.csv.gz")
