@@ -26,6 +26,7 @@ COVERED = (
         r"make (demo|test|bench|verify|lint|clean|help)\b.*",
         "tests/test_setup.py; .ci/run calls test and lint",
     ),
+    (r"jupyter execute .*", "tests/notebooks/test_demonstration.py"),
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
     (r"hft-gym demo", "tests/train/test_demo.py"),
     (r"hft-gym runs (show|compare|sql) .*", "tests/report/test_store.py, where there are runs"),
