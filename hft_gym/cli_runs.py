@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +17,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from hft_gym.errors import ConfigError
+from hft_gym.report.aggregate import improvement_probability
+from hft_gym.report.markdown import comparison_markdown, overview_markdown, stored_estimate
 from hft_gym.report.metrics import METRICS, chosen
 from hft_gym.report.parts import Part
-from hft_gym.report.statistics import Bootstrap, Estimate, paired_difference
+from hft_gym.report.seeds import Scored, markets_of, runs_of, score_runs
+from hft_gym.report.statistics import Bootstrap, paired_difference
 from hft_gym.report.store import Store
 from hft_gym.report.table import HEADLINE, interval_text, number
 from hft_gym.terminal import make_console, parse_options
@@ -58,23 +62,34 @@ class ShowArgs(_Stored):
     """Metrics beside the headline: all, groups, or names of docs/metrics.md."""
     json: bool = False
     """Print all that is stored of it as JSON instead."""
+    markdown: bool = False
+    """Print its results as a table of Markdown instead."""
 
 
 @dataclass(frozen=True)
 class CompareArgs(_Stored):
     """Hold two evaluations side by side: settings and versions that differ, and the results of common policies.
 
-    Where both have the same seeds, the difference in net P&L is paired by episode, with its interval.
+    Where both have the same seeds, the difference in net P&L is paired by episode, with its interval. Of any number:
+    --markdown makes the tables of the documentation, --across-seeds says what training runs say of their learner.
 
     Example: hft-gym runs compare 20260102-1530 20260103-0915
     """
 
-    first: Annotated[str, tyro.conf.Positional] = ""
-    """Identifier of one, or the beginning of it."""
-    second: Annotated[str, tyro.conf.Positional] = ""
-    """Of the other."""
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Identifiers, or the beginnings of them; all: every one that is stored."""
     metrics: tuple[str, ...] = ()
     """Metrics beside the headline: all, groups, or names of docs/metrics.md."""
+    markdown: bool = False
+    """Print the results of each as a table of Markdown; of several, first one of them all."""
+    across_seeds: bool = False
+    """Print interquartile mean, probability of improvement and optimality gap over training runs, with stratified
+    bootstrap intervals: the unit is the run, not the episode."""
+    learners: tuple[str, ...] = ("*",)
+    """For --across-seeds: one pattern of agents' names for each learner, such as ppo-*."""
+    score: Scored = "difference"
+    """For --across-seeds: what a run scores in a market: its mean net P&L less the best baseline's, or (gain) in units
+    of what the best baseline gains."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ def show_list() -> int:
             versions = record["meta"].get("versions", {})
             table.add_row(
                 part.id, escape(part.market), str(len(record["policies"])), str(record["episodes"]),
-                escape(record["best"]), number(_estimate(best, "net_pnl").value),
+                escape(record["best"]), number(stored_estimate(best, "net_pnl").value),
                 str(versions.get("git", versions.get("hft_gym", ""))),
             )  # fmt: skip
         console.print(table)
@@ -127,6 +142,9 @@ def show_run() -> int:
     if args.json:
         print(json.dumps(part.record, indent=1))
         return 0
+    if args.markdown:
+        _print_markdown([part])
+        return 0
     record, console = part.record, make_console(160)
     console.print(
         f"{part.id}: {record['time']}, market {part.market}, {record['episodes']} episodes, seeds "
@@ -138,7 +156,7 @@ def show_run() -> int:
         mark = "★ " if policy["name"] == record["best"] else ""
         table.add_column(f"{mark}{escape(policy['name'])}", justify="right")
     for name in names:
-        table.add_row(name, *(interval_text(_estimate(policy, name)) for policy in record["policies"]))
+        table.add_row(name, *(interval_text(stored_estimate(policy, name)) for policy in record["policies"]))
     console.print(table)
     for sentence in record["verdicts"]:
         console.print(sentence, markup=False, soft_wrap=True)
@@ -159,8 +177,20 @@ def compare_runs() -> int:
     args: CompareArgs = parse_options(CompareArgs)
     names = _names(args.metrics)
     store = Store(args.parts)
-    first, second = store.find(args.first), store.find(args.second)
+    several = args.markdown or args.across_seeds
+    if not several and len(args.runs) != 2:
+        raise ConfigError(f"runs: two are compared, got {len(args.runs)}; --markdown and --across-seeds take others")
+    parts = list(store.parts) if args.runs == ("all",) else [store.find(run) for run in args.runs]
+    if not parts:
+        raise ConfigError("runs: which? hft-gym runs list shows them; all takes every one")
     console = make_console(160)
+    if args.markdown:
+        _print_markdown(parts)
+    if args.across_seeds:
+        _print_across_seeds(parts, args, console)
+    if several:
+        return 0
+    first, second = parts
     _differences(console, first, second)
     theirs = {policy["name"]: policy for policy in second.record["policies"]}
     common = [policy for policy in first.record["policies"] if policy["name"] in theirs]
@@ -177,7 +207,7 @@ def compare_runs() -> int:
     for policy in common:
         other = theirs[policy["name"]]
         for name in names:
-            ours, its = _estimate(policy, name), _estimate(other, name)
+            ours, its = stored_estimate(policy, name), stored_estimate(other, name)
             change = number(its.value - ours.value)
             if paired and name == "net_pnl":
                 change = interval_text(paired_difference(_pnl(other), _pnl(policy), _bootstrap(first)))
@@ -187,6 +217,43 @@ def compare_runs() -> int:
     if not paired:
         console.print("other seeds: the differences are not paired, and have no interval", markup=False)
     return 0
+
+
+def _print_markdown(parts: Sequence[Part]) -> None:
+    if len(parts) > 1:
+        print(overview_markdown({f"{part.market} {part.id}": part.record for part in parts}) + "\n")
+    for part in parts:
+        print(comparison_markdown(part.record) + "\n")
+        command = part.record["meta"].get("command")
+        made = f"; made by `{command}`" if command else ""
+        print(f"{part.record['episodes']} episodes; run {part.id}{made}\n")
+
+
+def _print_across_seeds(parts: Sequence[Part], args: CompareArgs, console: Console) -> None:
+    markets = markets_of(parts)
+    runs = runs_of(markets, args.learners)
+    bootstrap = _bootstrap(parts[0])
+    found = score_runs(markets, runs, bootstrap, args.score)
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    heads = ("learner", "runs", "markets", "IQM", "mean", "P(better than the best baseline)", "optimality gap")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "learner" else "right")
+    for name, learner in found.items():
+        shown = (learner.iqm, learner.mean, learner.improvement, learner.optimality_gap)
+        count, some = learner.scores.shape
+        table.add_row(escape(name), str(count), str(some), *(interval_text(e) for e in shown))
+    console.print(table)
+    for market in markets:
+        name, value = market.best_baseline or ("none", float("nan"))
+        console.print(f"{market.market}: best baseline {name}, {value:+.2f}", markup=False, soft_wrap=True)
+    for ours, theirs in permutations(found.values(), 2):
+        chance = improvement_probability(ours.scores, theirs.scores, bootstrap)
+        words = interval_text(chance).replace("\n[dim]", " ").replace("[/dim]", "")
+        console.print(f"P(a run of {ours.name} beats one of {theirs.name}): {words}", markup=False, soft_wrap=True)
+    what = "mean net P&L less the best baseline's, ticks·lots" if args.score == "difference" else "gains"
+    console.print(
+        f"scores: {what}; {bootstrap.level:.0%} intervals, training runs resampled within each market", markup=False
+    )
 
 
 def ask() -> int:
@@ -216,13 +283,6 @@ def _names(words: Sequence[str]) -> list[str]:
     """The metrics to show: net P&L, the headline, and those asked for."""
     wanted = ["net_pnl", *HEADLINE, *(metric.name for metric in chosen(words))]
     return list(dict.fromkeys(name for name in wanted if name in METRICS))
-
-
-def _estimate(policy: Mapping[str, Any], name: str) -> Estimate:
-    """A stored metric; NaN where it is undefined, or was not known to the version that stored it."""
-    found = policy.get("metrics", {}).get(name) or {}
-    value, low, high = (float("nan") if found.get(k) is None else float(found[k]) for k in ("value", "low", "high"))
-    return Estimate(value, low, high, int(found.get("episodes", 0)))
 
 
 def _pnl(policy: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import make_curves
+from hft_gym.report.markdown import comparison_markdown
 from hft_gym.report.metrics import METRICS
 
 __all__ = ["episodes_csv", "json_text", "summary", "to_csv", "to_json", "write", "write_atomically"]
@@ -108,9 +109,8 @@ def json_text(document: Any, indent: int | None = 1) -> str:
 
 
 def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:
-    """Write ``comparison.csv``, ``episodes.csv``, ``comparison.json``, ``comparison.png`` and, where plotly
-    is installed,
-    ``comparison.html`` into a folder, which is made where missing.
+    """Write ``comparison.csv``, ``episodes.csv``, ``comparison.json``, ``comparison.md``, ``comparison.png`` and, where
+    plotly is installed, ``comparison.html`` into a folder, which is made where missing.
 
     Returns:
         what was written: kind -> path.
@@ -123,6 +123,7 @@ def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:
         "csv": ("comparison.csv", to_csv(comparison)),
         "episodes": ("episodes.csv", episodes_csv(comparison)),
         "json": ("comparison.json", to_json(comparison)),
+        "markdown": ("comparison.md", comparison_markdown(summary(comparison)) + "\n"),
         "png": ("comparison.png", picture.png(curves)),
     }
     if util.find_spec("plotly") is not None:
