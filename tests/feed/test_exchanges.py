@@ -11,71 +11,27 @@ import json
 
 import pytest
 
-from hft_gym.data.binance import BinanceProtocol
 from hft_gym.errors import ConfigError, FeedError
-from hft_gym.feed import BinanceDataFeed, CoinbaseDataFeed, DataKind, FeedState
+from hft_gym.feed import BinanceDataFeed, DataKind, FeedState
 from tests.data.feeds import binance_lines
 from tests.data_files import shared_data
-from tests.feed.harness import BinanceVenue, CoinbaseVenue, FaultProxy, coinbase_events, run
-
-QUICK = {"first": 0.002, "longest": 0.01}
-
-
-class QuickBinance(BinanceDataFeed):
-    requests_per_second = 1000.0
-    snapshots_per_second = 1000.0
-
-
-class QuickCoinbase(CoinbaseDataFeed):
-    requests_per_second = 1000.0
-
-
-def binance_config(venue, url=None, **more):
-    return {
-        "url": url or venue.url, "rest_url": venue.rest_url, "symbols": ["TESTUSDT"], "levels": 5, "reconnect": QUICK,
-        "buffer_size": 100_000, **more,
-    }  # fmt: skip
-
-
-async def read_to(feed, final, symbols=("TESTUSDT",)):
-    """All messages until each symbol's last update has come."""
-    seen, reached = [], set()
-    async for message in feed.start_streaming():
-        seen.append(message)
-        if message.kind is not DataKind.LOST and message.sequence >= final:
-            reached.add(message.symbol)
-        if reached >= set(symbols):
-            return seen
-    return seen
-
-
-async def play_binance(faults, kind=QuickBinance, futures=False, config=None, **venue_options):
-    lines, _ = binance_lines(1, futures=futures)
-    async with (
-        BinanceVenue(lines, **venue_options) as venue,
-        FaultProxy(venue.url, faults) as proxy,
-        kind(binance_config(venue, proxy.url, **(config or {}))) as feed,
-    ):
-        seen = await read_to(feed, venue.final)
-        return venue, seen, feed.statistics, feed
-
-
-def wrong(seen, truth):
-    """Messages whose book is not the venue's at that update."""
-    return [m for m in seen if m.kind is not DataKind.LOST and (m.bids, m.asks) != truth[m.sequence]]
-
-
-def check_order(seen):
-    """Each symbol: a snapshot, news, perhaps a loss, then a snapshot again."""
-    trusted = {}
-    for message in seen:
-        if message.kind is DataKind.LOST:
-            assert trusted.get(message.symbol), "lost without having been there"
-            assert message.bid_price is None and message.bids == ()
-            trusted[message.symbol] = False
-        else:
-            assert message.snapshot or trusted.get(message.symbol), "news of a book that was lost"
-            trusted[message.symbol] = True
+from tests.feed.faults import (
+    BINANCE_FAULTS,
+    BINANCE_SNAPSHOTS,
+    COINBASE_FAULTS,
+    QUICK,
+    Careless,
+    QuickBinance,
+    binance_config,
+    check_coinbase,
+    check_order,
+    depth_text,
+    play_binance,
+    play_coinbase,
+    read_to,
+    wrong,
+)
+from tests.feed.harness import BinanceVenue, FaultProxy, coinbase_events, run
 
 
 @pytest.mark.parametrize("futures", [False, True], ids=["spot", "futures"])
@@ -89,25 +45,6 @@ def test_binance_without_faults(futures):
     assert trades and all(t.volume == 0.002 and t.side is not None and t.price > 0 for t in trades)
     sequences = [m.sequence for m in seen]
     assert sequences == sorted(sequences)
-
-
-# fault -> what must be counted (at least), whether the book is lost and found again
-BINANCE_FAULTS = {
-    "gap": ({"gaps": 1, "snapshots": 2}, True),
-    "duplicate": ({"repeats": 1, "snapshots": 1}, False),
-    "reorder": ({"gaps": 1, "snapshots": 2}, True),
-    "garbage": ({"unreadable": 1, "gaps": 1, "snapshots": 2}, True),
-    "noise": ({"unreadable": 1, "snapshots": 1}, False),
-    "cut": ({"connections": 2, "snapshots": 2}, True),
-}
-
-
-def depth_text(n=40):
-    """Number of a text to the client that is a depth update, some way in (0 is the answer to SUBSCRIBE)."""
-    lines, _ = binance_lines(1, futures=False)
-    events = [m for m in (json.loads(line.split(" ", 1)[1]) for line in lines) if "data" in m]
-    events = [m for m in events if m["data"]["e"] != "bookTicker"]
-    return next(i for i in range(n, len(events)) if events[i]["data"]["e"] == "depthUpdate") + 1
 
 
 @pytest.mark.parametrize("fault", BINANCE_FAULTS)
@@ -124,30 +61,15 @@ def test_binance_heals(fault):
 
 def test_a_reader_that_ignores_gaps_is_caught():
     """Negative control: without resynchronising, the comparison above must fail."""
-
-    class Careless(QuickBinance):
-        def _protocol(self):
-            return BinanceProtocol(self.log, self.config.url, resync=False)
-
-        def _after(self):
-            if self.protocol._held and not self._fetching:
-                self._fetching["TESTUSDT"] = self._help(self._fetch("TESTUSDT"))
-
-        @property
-        def stale(self):
-            return set(self.protocol._held)
-
     at = depth_text()
     venue, seen, found, _ = run(play_binance({at: "gap", at + 4: "gap", at + 9: "gap"}, kind=Careless))
     assert found.gaps >= 1 and wrong(seen, venue.truth)
 
 
-@pytest.mark.parametrize(
-    "options", [{"slow": 0.03}, {"refuse": 2}, {"old": 1}], ids=["slow snapshot", "asked to wait", "snapshot too old"]
-)
-def test_binance_waits_for_a_snapshot_that_fits(options):
-    # Away from the start, so that the first snapshot of the capture is too old.
-    venue, seen, found, _ = run(play_binance({depth_text(10): "cut"} if "old" in options else {}, away=30, **options))
+@pytest.mark.parametrize("fault", BINANCE_SNAPSHOTS)
+def test_binance_waits_for_a_snapshot_that_fits(fault):
+    faults, options = BINANCE_SNAPSHOTS[fault]
+    venue, seen, found, _ = run(play_binance(faults, **options))
     assert not wrong(seen, venue.truth)
     check_order(seen)
     assert found.unreadable == 0
@@ -202,59 +124,12 @@ def test_unsubscribing_leaves_the_stream():
 # -- Coinbase ------------------------------------------------------------------------------------------------
 
 
-async def play_coinbase(faults, snapshots, events, kind=QuickCoinbase, heartbeat=1.0, pause=0.0005):
-    venue = CoinbaseVenue(snapshots, events, pause)
-    products = tuple(venue.books)
-    async with venue, FaultProxy(venue.url, faults) as proxy:
-        config = {
-            "url": proxy.url, "symbols": products, "levels": 5, "reconnect": QUICK, "heartbeat": heartbeat,
-            "buffer_size": 100_000,
-        }  # fmt: skip
-        async with kind(config) as feed:
-            seen = []
-            stream = feed.start_streaming()
-            latest = {}
-            from tests.feed.harness import best
-
-            while True:
-                message = await anext(stream)
-                seen.append(message)
-                latest[message.symbol] = message
-                done = venue.at == len(venue.events) and not len(stream)
-                if done and all(
-                    p in latest and (latest[p].bids, latest[p].asks) == best(venue.books[p]) for p in products
-                ):
-                    return venue, seen, feed.statistics
-                if done:
-                    await asyncio.sleep(0.001)
-
-
-def check_coinbase(venue, seen):
-    check_order(seen)
-    bad = [
-        m for m in seen
-        if m.kind is not DataKind.LOST and (m.bids, m.asks) != venue.truth[m.symbol, m.sequence]
-    ]  # fmt: skip
-    assert not bad
-
-
 def test_coinbase_without_faults():
     venue, seen, found = run(play_coinbase({}, *coinbase_events()))
     check_coinbase(venue, seen)
     assert (found.gaps, found.repeats, found.unreadable, found.connections, found.snapshots) == (0, 0, 0, 1, 2)
     assert {m.symbol for m in seen} == {"A-USD", "B-USD"}
     assert any(m.kind is DataKind.TRADE and m.volume == 0.5 for m in seen)
-
-
-COINBASE_FAULTS = {
-    "gap": ({"gaps": 1, "snapshots": 4}, True),
-    "duplicate": ({"repeats": 1, "snapshots": 2}, False),
-    "reorder": ({"gaps": 1, "repeats": 1, "snapshots": 4}, True),
-    "garbage": ({"unreadable": 1, "gaps": 1, "snapshots": 4}, True),
-    "noise": ({"unreadable": 1, "snapshots": 2}, False),
-    "cut": ({"connections": 2, "snapshots": 4}, True),
-    "stall": ({"connections": 2, "snapshots": 4}, True),
-}
 
 
 @pytest.mark.parametrize("fault", COINBASE_FAULTS)

@@ -16,26 +16,10 @@ from hft_gym.feed import (
     FeedState,
     MockDataFeed,
     ReconnectConfig,
-    WebSocketDataFeed,
 )
 from hft_gym.feed.connection import Backoff, RateLimit
-from tests.feed.harness import FaultProxy, ManualClock, Server, run, until
-
-QUICK = {"first": 0.002, "longest": 0.01}
-SERVER = {"port": 0, "buffer_size": 100_000}
-
-
-def mock(speed=3.0, symbols=("AAPL", "MSFT"), **more):
-    """A feed at a modest pace: what a test has to send takes a fraction of a second."""
-    return MockDataFeed({"symbols": symbols, "speed": speed, "levels": 3, **more})
-
-
-def client(url, **more):
-    return WebSocketDataFeed({"url": url, "reconnect": QUICK, "buffer_size": 100_000, "levels": 3, **more})
-
-
-async def take(stream, n):
-    return [await anext(stream) for _ in range(n)]
+from tests.feed.faults import OUR_FAULTS, SERVER, client, mock, play_ours, take
+from tests.feed.harness import ManualClock, Server, run, until
 
 
 def test_the_client_sees_what_the_server_sends():
@@ -61,47 +45,15 @@ def test_the_client_sees_what_the_server_sends():
     run(main())
 
 
-FAULTS = {
-    "gap": ({"gaps": 1, "snapshots": 3}, True),
-    "duplicate": ({"repeats": 1, "snapshots": 2}, False),
-    "reorder": ({"gaps": 1, "repeats": 1, "snapshots": 3}, True),
-    "garbage": ({"unreadable": 1, "gaps": 1, "snapshots": 3}, True),
-    "noise": ({"unreadable": 1, "snapshots": 3}, True),
-    "cut": ({"connections": 2, "snapshots": 4}, True),
-    "stall": ({"connections": 2, "snapshots": 4}, True),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", OUR_FAULTS)
 def test_faults_are_healed(fault):
     """Every message that the client shows is one of the feed's; after the fault it shows news of both symbols again."""
-    counted, loses = FAULTS[fault]
-
-    async def main():
-        async with (
-            mock() as feed,
-            FeedServer(feed, SERVER) as server,
-            FaultProxy(server.url, {40: fault}) as proxy,
-            client(proxy.url, heartbeat=0.1 if fault == "stall" else 5.0) as remote,
-        ):
-            here = feed.start_streaming(buffer_size=100_000)
-            stream = remote.start_streaming()
-            seen, after = await take(stream, 30), set()
-            while len(after) < 2 or len(seen) < 200:
-                seen.append(await anext(stream))
-                if len(seen) > 100 and seen[-1].kind is not DataKind.LOST:
-                    after.add(seen[-1].symbol)
-            counts = remote.statistics
-            await asyncio.sleep(0.02)
-            sent = {(m.symbol, m.sequence): m for m in await take(here, len(here))}
-        for m in seen:
-            if m.kind is not DataKind.LOST and (m.symbol, m.sequence) in sent:
-                assert (m.bids, m.asks) == (sent[m.symbol, m.sequence].bids, sent[m.symbol, m.sequence].asks)
-        for name, least in counted.items():
-            assert getattr(counts, name) >= least, (name, counts)
-        assert any(m.kind is DataKind.LOST for m in seen) is loses
-
-    run(main())
+    counted, loses = OUR_FAULTS[fault]
+    seen, bad, counts = run(play_ours({40: fault}, heartbeat=0.1 if fault == "stall" else 5.0))
+    assert not bad
+    for name, least in counted.items():
+        assert getattr(counts, name) >= least, (name, counts)
+    assert any(m.kind is DataKind.LOST for m in seen) is loses
 
 
 def test_the_server_comes_back():
