@@ -26,6 +26,7 @@ COVERED = (
         r"make (demo|test|bench|verify|lint|clean|help)\b.*",
         "tests/test_setup.py; .ci/run calls test and lint",
     ),
+    (r"python -m benchmarks\.feed_faults", "tests/feed/test_faults_command.py, some rows of it"),
     (r"jupyter execute .*", "tests/notebooks/test_demonstration.py"),
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
     (r"hft-gym demo", "tests/train/test_demo.py"),

@@ -197,7 +197,9 @@ OUR_FAULTS = {
 
 
 async def play_ours(faults, heartbeat=5.0):
-    """What our client shows of a mock feed, the messages among it whose book is not the feed's, and its counts."""
+    """What our client shows of a mock feed; the messages among it that were compared with the feed's own, and those
+    whose book is another; what the client counted.
+    """
     async with (
         mock() as feed,
         FeedServer(feed, SERVER) as server,
@@ -215,4 +217,4 @@ async def play_ours(faults, heartbeat=5.0):
         await asyncio.sleep(0.02)
         sent = {(m.symbol, m.sequence): (m.bids, m.asks) for m in await take(here, len(here))}
     known = [m for m in seen if m.kind is not DataKind.LOST and (m.symbol, m.sequence) in sent]
-    return seen, [m for m in known if (m.bids, m.asks) != sent[m.symbol, m.sequence]], counts
+    return seen, known, [m for m in known if (m.bids, m.asks) != sent[m.symbol, m.sequence]], counts

@@ -49,8 +49,8 @@ def test_the_client_sees_what_the_server_sends():
 def test_faults_are_healed(fault):
     """Every message that the client shows is one of the feed's; after the fault it shows news of both symbols again."""
     counted, loses = OUR_FAULTS[fault]
-    seen, bad, counts = run(play_ours({40: fault}, heartbeat=0.1 if fault == "stall" else 5.0))
-    assert not bad
+    seen, known, bad, counts = run(play_ours({40: fault}, heartbeat=0.1 if fault == "stall" else 5.0))
+    assert not bad and len(known) > 100
     for name, least in counted.items():
         assert getattr(counts, name) >= least, (name, counts)
     assert any(m.kind is DataKind.LOST for m in seen) is loses
