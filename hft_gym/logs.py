@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from datetime import UTC, datetime
 from os import PathLike
@@ -25,7 +26,8 @@ _KNOWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: ``time`` (ISO 8601, UTC, microseconds), ``level``, ``logger``, ``message``, what the call
-    gave as ``extra``, and ``exception`` where there is one. What JSON cannot hold is written as its ``repr``.
+    gave as ``extra`` (``extra_time`` where it has such a name), and ``exception`` where there is one. What JSON cannot
+    hold is written as its ``repr``.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -36,7 +38,10 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _KNOWN}
+        for name, value in vars(record).items():
+            if name not in _KNOWN:
+                plain = not isinstance(value, float) or math.isfinite(value)
+                line[f"extra_{name}" if name in line else name] = value if plain else repr(value)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=repr, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_text_for_people(capsys):
 def test_json_for_machines(tmp_path):
     path = tmp_path / "log.jsonl"
     logger = setup_main_logger("debug", style="json", path=path)
-    logger.debug('a "quoted"\nline', extra={"symbol": "AAPL", "odd": {1}})
+    logger.debug('a "quoted"\nline', extra={"symbol": "AAPL", "odd": {1}, "time": 5, "none": math.nan})
     try:
         raise ValueError("bad")
     except ValueError:
@@ -54,9 +55,9 @@ def test_json_for_machines(tmp_path):
     logging.getLogger("elsewhere").error("of somebody else")
     first, second = map(json.loads, path.read_text().splitlines())
     assert (first["level"], first["logger"], first["message"]) == ("DEBUG", "hft_gym", 'a "quoted"\nline')
-    assert (first["symbol"], first["odd"]) == ("AAPL", "{1}")
+    assert (first["symbol"], first["odd"], first["extra_time"], first["none"]) == ("AAPL", "{1}", 5, "nan")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", first["time"])
-    assert set(first) == {"time", "level", "logger", "message", "symbol", "odd"}
+    assert set(first) == {"time", "level", "logger", "message", "symbol", "odd", "extra_time", "none"}
     assert "ValueError: bad" in second["exception"]
 
 

@@ -48,6 +48,8 @@ def test_it_runs_and_computes_what_it_shows(notebook, tmp_path):
     code = [c for c in notebook.cells if c.cell_type == "code"]
     whole = "\n".join(c.source for c in code)
     assert all(re.search(rf"\b{name}\b", whole.split("setup_main_logger,\n)", 1)[1]) for name in NAMES)
+    told = "".join(o.text for c in code for o in c.outputs if o.output_type == "stream" and o.name == "stderr")
+    assert "hft_gym is ready" in told and "Warning" not in told
     charts = [o for c in code for o in c.outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
     assert len(charts) >= 6
     for chart in charts:
