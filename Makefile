@@ -9,10 +9,10 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench verify lint clean
+.PHONY: help demo test test-browser bench verify lint clean
 
 help:  ## Show this list.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  (the first one also creates .venv: 2 to 5 minutes, most of it the download of torch)"
 
 demo: $(STAMP)  ## Strategies and a PPO agent trade one market, then one table: under 2 minutes.
@@ -24,6 +24,10 @@ test: $(STAMP)  ## Run the tests: under 10 minutes on two cores.
 	@$(BIN)/hft-gym compile
 	@echo "== test: the whole suite but the slow and the verify checks; under 10 minutes on two cores =="
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-browser: $(STAMP)  ## Open the pages in headless Chromium, where there is one: a minute.
+	@echo "== test-browser: pages in headless Chromium; skipped by name where it is not installed =="
+	@$(BIN)/python -m pytest -n0 -m browser $(ARGS)
 
 bench: $(STAMP)  ## Measure every row of the README's benchmark table: about 5 minutes on an idle machine.
 	@echo "== bench: every row several times, medians; about 5 minutes, keep the machine idle (ARGS=--quick: 1 minute) =="

@@ -17,8 +17,13 @@ __all__ = ["PALETTE", "Curve", "Curves", "make_curves"]
 
 Floats = npt.NDArray[np.float64]
 
-PALETTE = ("#58a6ff", "#f0883e", "#3fb950", "#d2a8ff", "#f778ba", "#e3b341", "#39c5cf", "#ff7b72")
+PALETTE = (
+    "#58a6ff", "#f0883e", "#3fb950", "#d2a8ff", "#f778ba", "#e3b341", "#39c5cf", "#ff7b72",
+    "#b5cc18", "#a5d6ff", "#c69026", "#8957e5", "#56d364", "#ffa198", "#76e3ea", "#bc4c00",
+)  # fmt: skip
 """Colours of the policies, in the order of their rank."""
+MOST = 8
+"""Policies whose lines a page shows at first; the others are a click away."""
 
 GREY = "#8b949e"
 OFF_SCALE = 6.0
@@ -29,7 +34,7 @@ says so)."""
 @dataclass(frozen=True)
 class Curve:
     """One policy: ``path`` of the shown seed, ``mean`` over episodes and its band ``low`` ... ``high``,
-    ticks·lots, on the common grid. ``off_scale``: too large to set the axis.
+    ticks·lots, on the common grid. ``off_scale``: too large to set the axis. ``hidden``: one of too many lines.
     """
 
     name: str
@@ -39,6 +44,12 @@ class Curve:
     low: Floats
     high: Floats
     off_scale: bool
+    hidden: bool = False
+
+    @property
+    def visible(self) -> bool | str:
+        """What Plotly is told: whether the page shows it before anybody asks."""
+        return "legendonly" if self.hidden else True
 
 
 @dataclass(frozen=True)
@@ -67,9 +78,11 @@ class Curves:
     level: float
     episodes: int
 
-    def limits(self, what: str) -> tuple[float, float]:
-        """Axis range that holds ``"path"`` or the ``"mean"`` bands of the policies that are on scale."""
-        shown = [c for c in self.curves if not c.off_scale]
+    def limits(self, what: str, every: bool = True) -> tuple[float, float]:
+        """Axis range that holds ``"path"`` or the ``"mean"`` bands of the policies that are on scale, or only of those
+        that are shown at first.
+        """
+        shown = [c for c in self.curves if not c.off_scale and (every or not c.hidden)]
         lows = [np.nanmin(c.path if what == "path" else c.low, initial=0.0) for c in shown]
         highs = [np.nanmax(c.path if what == "path" else c.high, initial=0.0) for c in shown]
         low, high = float(min(lows, default=0.0)), float(max(highs, default=0.0))
@@ -95,7 +108,8 @@ def make_curves(comparison: Comparison, points: int = 240) -> Curves:
             low = high = np.full(len(grid), np.nan)
         colour = PALETTE[i % len(PALETTE)] if size else GREY
         off = size > OFF_SCALE * usual > 0
-        curves.append(Curve(row.name, colour, equity[0], equity.mean(axis=0), low, high, off))
+        hidden = sum(not c.hidden for c in curves) >= MOST and row.kind != "agent"
+        curves.append(Curve(row.name, colour, equity[0], equity.mean(axis=0), low, high, off, hidden))
     shown = _shown_market(comparison, {c.name for c in curves if c.off_scale})
     price_s, price = _price(shown)
     fills = shown.episodes.fills

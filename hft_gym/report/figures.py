@@ -14,8 +14,8 @@ import numpy.typing as npt
 from hft_gym.extras import optional
 from hft_gym.report.attribution import PARTS
 from hft_gym.report.comparison import Comparison, Row
-from hft_gym.report.curves import Curve, Curves
-from hft_gym.report.document import DARK
+from hft_gym.report.curves import PALETTE, Curve, Curves
+from hft_gym.report.document import DARK, MARGIN
 from hft_gym.report.markouts import HORIZONS
 from hft_gym.report.metrics import METRICS
 from hft_gym.report.panel import Panel
@@ -63,7 +63,7 @@ def _pairs(comparison: Comparison, curves: Curves) -> Iterator[tuple[Row, Curve]
 def _blank(columns: int = 1, titles: Sequence[str] = (), height: int = 420) -> Any:
     make_subplots = optional("plotly.subplots").make_subplots
     figure = make_subplots(rows=1, cols=columns, subplot_titles=list(titles) or None, horizontal_spacing=0.08)
-    figure.update_layout(**DARK, height=height)
+    figure.update_layout(**DARK, height=height, margin=MARGIN)
     return figure
 
 
@@ -72,7 +72,7 @@ def _band(figure: Any, x: Floats, samples: Floats, shares: tuple[float, float], 
     low, high = np.quantile(samples, shares, axis=0)
     go = optional("plotly.graph_objects")
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    edge |= {"name": curve.name, "legendgroup": curve.name}
+    edge |= {"name": curve.name, "legendgroup": curve.name, "visible": curve.visible}
     figure.add_trace(go.Scatter(x=x, y=low, **edge))
     figure.add_trace(go.Scatter(x=x, y=high, fill="tonexty", fillcolor=faint(curve.colour), **edge))
 
@@ -82,7 +82,7 @@ def _line(figure: Any, x: Any, y: Any, curve: Curve, column: int = 1, legend: bo
     line = {"color": curve.colour, "width": 2, **more.pop("line", {})}
     trace = go.Scatter(
         x=x, y=y, mode=more.pop("mode", "lines"), line=line, name=curve.name, legendgroup=curve.name,
-        showlegend=legend, **more,
+        showlegend=legend, visible=curve.visible, **more,
     )  # fmt: skip
     figure.add_trace(trace, row=1, col=column)
 
@@ -95,7 +95,9 @@ def _on_grid(panel: Panel, path: npt.NDArray[Any], curves: Curves) -> Floats:
 
 def _limits(curves: Curves, series: Sequence[Floats]) -> list[float] | None:
     """Axis range that holds the policies on scale; None: as Plotly likes it."""
-    shown = [s for s, c in zip(series, curves.curves, strict=True) if not c.off_scale and np.isfinite(s).any()]
+    shown = [
+        s for s, c in zip(series, curves.curves, strict=True) if not (c.off_scale or c.hidden) and np.isfinite(s).any()
+    ]
     if not shown:
         return None
     low = min(0.0, *(float(np.nanmin(s)) for s in shown))
@@ -137,10 +139,10 @@ def attribution(comparison: Comparison, curves: Curves) -> Any:
     go, figure = optional("plotly.graph_objects"), _blank()
     on_scale = [row for row, curve in _pairs(comparison, curves) if not curve.off_scale]
     names = [row.name for row in on_scale]
-    for part in PARTS:
+    for part, colour in zip(PARTS, PALETTE, strict=False):
         sign = -1 if part == "fees_paid" else 1
         values = [sign * row.metrics[part].value for row in on_scale]
-        figure.add_trace(go.Bar(x=names, y=values, name=METRICS[part].label))
+        figure.add_trace(go.Bar(x=names, y=values, name=METRICS[part].label, marker={"color": colour}))
     figure.add_trace(
         go.Scatter(
             x=names,
@@ -237,7 +239,7 @@ def returns(comparison: Comparison, curves: Curves) -> Any:
     low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 0.0)
     edges = np.linspace(low, high, BINS + 1) if high > low else np.array([low - 0.5, low + 0.5])
     for row, curve in _pairs(comparison, curves):
-        about = {"name": curve.name, "legendgroup": curve.name}
+        about = {"name": curve.name, "legendgroup": curve.name, "visible": curve.visible}
         box = go.Box(y=row.panel.net, boxmean=True, marker={"color": curve.colour}, showlegend=False, **about)
         figure.add_trace(box, row=1, col=1)
         increments = row.panel.increments[row.panel.in_grid]
@@ -264,6 +266,7 @@ def regimes(comparison: Comparison, curves: Curves) -> Any:
                 name=curve.name,
                 legendgroup=curve.name,
                 showlegend=split == "volatility",
+                visible=curve.visible,
                 marker={"color": curve.colour},
             )
             figure.add_trace(bar, row=1, col=column)

@@ -4,7 +4,7 @@ they were not made for. All settings share their random numbers, so changes are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hft_gym.errors import ConfigError
 from hft_gym.extras import optional
+from hft_gym.report.document import DARK, MARGIN
 from hft_gym.report.statistics import Bootstrap, Estimate, mean_interval, paired_difference
 from hft_gym.report.table import interval_text, natural_width, number
 
@@ -155,20 +156,23 @@ def tables(grid: Grid, console: Console) -> Iterator[Table]:
         left = left[count:]
 
 
-def figure(grid: Grid, colours: Mapping[str, str]) -> Any:
+def figure(grid: Grid, colours: Mapping[str, str], hidden: Collection[str] = ()) -> Any:
     """The grid as a figure of Plotly: lines over the settings, or for a matrix a map of colours.
 
     Args:
         grid: what to draw.
         colours: policy -> colour.
+        hidden: policies whose lines are a click away.
 
     Raises:
         MissingExtraError: plotly is not installed.
     """
-    return _map(grid) if grid.name == "matrix" else _lines(grid, colours)
+    drawn = _map(grid) if grid.name == "matrix" else _lines(grid, colours, hidden)
+    drawn.update_layout(**DARK, margin=MARGIN)
+    return drawn
 
 
-def _lines(grid: Grid, colours: Mapping[str, str]) -> Any:
+def _lines(grid: Grid, colours: Mapping[str, str], hidden: Collection[str]) -> Any:
     go = optional("plotly.graph_objects")
     drawn, far = go.Figure(), _off_scale(grid)
     for player in grid.players:
@@ -183,11 +187,12 @@ def _lines(grid: Grid, colours: Mapping[str, str]) -> Any:
         trace = go.Scatter(
             x=[s for s, _ in known], y=[e.value for _, e in known], error_y=errors, name=str(player),
             mode="lines+markers", line={"color": colours.get(player.policy, "#8b949e"), "width": 2},
-            visible="legendonly" if player in far else True,
+            visible="legendonly" if player in far or player.policy in hidden else True,
         )  # fmt: skip
         drawn.add_trace(trace)
     drawn.update_yaxes(title_text="net P&L, ticks·lots an episode")
     drawn.update_xaxes(type="category")
+    drawn.update_layout(height=420)
     return drawn
 
 
@@ -213,5 +218,5 @@ def _map(grid: Grid) -> Any:
     drawn = go.Figure(heat)
     drawn.update_yaxes(autorange="reversed", automargin=True)
     drawn.update_xaxes(side="top", type="category")
-    drawn.update_layout(height=120 + 24 * len(rows))
+    drawn.update_layout(height=110 + 28 * len(rows))
     return drawn

@@ -8,15 +8,18 @@ from hft_gym.extras import optional
 from hft_gym.report import grids
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import Curves
-from hft_gym.report.document import document, figure_html
+from hft_gym.report.document import DARK, MARGIN, document, figure_html, table_html
 from hft_gym.report.figures import SECTIONS, faint
 from hft_gym.report.metrics import GROUPS, METRICS, Metric
 from hft_gym.report.statistics import Estimate
-from hft_gym.report.table import number
+from hft_gym.report.table import HEADLINE, number
 
 __all__ = ["html"]
 
-_STYLE = ".best { color: #3fb950; font-weight: 600; }"
+_STYLE = """
+.best { color: #3fb950; font-weight: 600; } .flags { columns: 2 420px; color: #e3b341; font-size: 14px; }
+.flags b { font-weight: 600; }
+"""
 
 
 def html(comparison: Comparison, curves: Curves) -> str:
@@ -26,18 +29,44 @@ def html(comparison: Comparison, curves: Curves) -> str:
         MissingExtraError: plotly is not installed.
     """
     verdicts = "".join(f"<p>{escape(v)}</p>" for v in comparison.verdicts())
-    flags = "".join(f"<p>Note: {escape(r.name)}: {escape(f.text)}</p>" for r in comparison.rows for f in r.flags)
-    parts = [figure_html(_figure(curves), True)]
+    flags = "".join(
+        f"<li><b>{escape(r.name)}</b>: {escape(f.text)}</li>" for r in comparison.rows for f in r.flags
+    )
+    notes = f"<ul class=flags>{flags}</ul>" if flags else ""
+    parts = [_headline(comparison), notes, figure_html(_figure(curves), True)]
     for section in SECTIONS:
         parts.append(f"<h2>{escape(section.heading)}</h2><p class=dim>{escape(section.note(comparison))}</p>")
         parts.append(figure_html(section.figure(comparison, curves), False))
     for grid in comparison.grids:
         parts.append(f"<h2>{escape(grid.heading)}</h2><p class=dim>{escape(grid.text)}</p>")
         colours = {curve.name: curve.colour for curve in curves.curves}
-        parts.append(figure_html(grids.figure(grid, colours), False))
+        hidden = {curve.name for curve in curves.curves if curve.hidden}
+        parts.append(figure_html(grids.figure(grid, colours, hidden), False))
         parts.append(_grid_table(grid))
-    body = f"{verdicts}{flags}{''.join(parts)}<h2>Metrics</h2>{_table(comparison)}"
+    body = f"{verdicts}{''.join(parts)}<h2>Metrics</h2>{_table(comparison)}"
     return document("comparison", "Comparison", body, str(comparison.meta.get("command", "")), _STYLE)
+
+
+def _headline(comparison: Comparison) -> str:
+    """What the terminal shows first: net P&L, the paired difference, and the headline metrics."""
+    reference = comparison.best_baseline
+    labels = [METRICS[name].label for name in HEADLINE]
+    heads = ["policy", "net P&L an episode", f"− {reference}" if reference else "difference", *labels]
+    lines = [f"<tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr>"]
+    for row in comparison.rows:
+        best = ' class="best"' if row.name == comparison.best else ""
+        kind = "" if row.kind == "baseline" else f' <span class="dim">{escape(row.kind)}</span>'
+        against = "best baseline" if row.name == reference else "—"
+        cells = [_cell(row.metrics["net_pnl"]), against if row.difference is None else _cell(row.difference)]
+        cells += [number(row.metrics[name].value) for name in HEADLINE]
+        lines.append(f"<tr{best}><td>{escape(row.name)}{kind}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
+    level = f"{comparison.bootstrap.level:.0%}"
+    told = f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots."
+    return f"<p class=dim>{told}</p>{table_html(lines)}"
+
+
+def _cell(e: Estimate) -> str:
+    return number(e.value) + (f' <span class="dim">{_span(e)}</span>' if _span(e) else "")
 
 
 def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no types
@@ -69,7 +98,7 @@ def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no ty
     seconds = curves.seconds
     for curve in curves.curves:
         line = {"color": curve.colour, "width": 2}
-        same = {"name": curve.name, "legendgroup": curve.name}
+        same = {"name": curve.name, "legendgroup": curve.name, "visible": curve.visible}
         figure.add_trace(go.Scatter(x=seconds, y=curve.path, line=line, **same), row=2, col=1)
         figure.add_trace(
             go.Scatter(x=seconds, y=curve.mean, line=line, showlegend=False, **same), row=3, col=1
@@ -81,10 +110,11 @@ def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no ty
             row=3,
             col=1,
         )
-    figure.update_yaxes(range=curves.limits("path"), row=2, col=1)
-    figure.update_yaxes(range=curves.limits("mean"), row=3, col=1)
+    figure.update_yaxes(range=curves.limits("path", False), row=2, col=1)
+    figure.update_yaxes(range=curves.limits("mean", False), row=3, col=1)
+    figure.update_yaxes(tickformat=",~f", row=1, col=1)
     figure.update_xaxes(title_text="seconds", row=3, col=1)
-    figure.update_layout(template="plotly_dark", height=960, paper_bgcolor="#0d1117", plot_bgcolor="#161b22")
+    figure.update_layout(**DARK, height=960, margin=MARGIN)
     return figure
 
 
@@ -97,7 +127,7 @@ def _table(comparison: Comparison) -> str:
     for group, heading in GROUPS.items():
         lines.append(f'<tr><th colspan="{len(comparison.rows) + 1}">{escape(heading)}</th></tr>')
         lines += [_line(comparison, m) for m in METRICS.values() if m.group == group]
-    return f"<table><tr><th>metric</th>{head}</tr>{''.join(lines)}</table>"
+    return table_html([f"<tr><th>metric</th>{head}</tr>", *lines])
 
 
 def _grid_table(grid: grids.Grid) -> str:
@@ -106,14 +136,14 @@ def _grid_table(grid: grids.Grid) -> str:
     for player in grid.players:
         cells = "".join(f"<td>{'' if cell is None else _grid_cell(cell)}</td>" for cell in grid.cells[player])
         lines.append(f"<tr><td>{escape(str(player))}</td>{cells}</tr>")
-    return f"<table><tr><th>net P&amp;L [interval], change</th>{head}</tr>{''.join(lines)}</table>"
+    return table_html([f"<tr><th>net P&amp;L [interval], change</th>{head}</tr>", *lines])
 
 
 def _grid_cell(cell: grids.Cell) -> str:
     change = ""
     if cell.change is not None:
         change = f'<br><span class="dim">{cell.change.value:+.2f} {_span(cell.change)}</span>'
-    return f'{number(cell.net.value)} <span class="dim">{_span(cell.net)}</span>{change}'
+    return _cell(cell.net) + change
 
 
 def _span(e: Estimate) -> str:
@@ -124,8 +154,7 @@ def _line(comparison: Comparison, metric: Metric) -> str:
     cells = []
     for row in comparison.rows:
         e = row.metrics[metric.name]
-        span = f' <span class="dim">{_span(e)}</span>' if _span(e) else ""
         why = f' title="{escape(row.undefined[metric.name])}"' if row.undefined.get(metric.name) else ""
-        cells.append(f"<td{why}>{number(e.value)}{span}</td>")
+        cells.append(f"<td{why}>{_cell(e)}</td>")
     title = f'{metric.name} <span class="dim">{escape(metric.unit)}</span>'
     return f'<tr title="{escape(metric.formula)}"><td>{title}</td>{"".join(cells)}</tr>'
