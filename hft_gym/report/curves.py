@@ -100,7 +100,7 @@ def make_curves(comparison: Comparison, points: int = 240) -> Curves:
     equities = [_equity_on(r, grid) for r in rows]
     sizes = [float(np.abs(e.mean(axis=0)).max(initial=0.0)) for e in equities]
     usual = _typical(sizes)
-    curves = []
+    curves: list[Curve] = []
     for i, (row, equity, size) in enumerate(zip(rows, equities, sizes, strict=True)):
         if len(equity) > 1:
             low, high = np.quantile(counts @ equity / len(equity), (tail, 1.0 - tail), axis=0)
