@@ -4,8 +4,9 @@
 `SessionClock` runs it in real time or faster, `hft_gym.live.paper` trades on any data feed.
 """
 
+from hft_gym.live.clock import SessionClock
 from hft_gym.live.config import SessionConfig, StrategySlot
 from hft_gym.live.session import HUMAN, LiveSession
 from hft_gym.live.view import SessionView
 
-__all__ = ["HUMAN", "LiveSession", "SessionConfig", "SessionView", "StrategySlot"]
+__all__ = ["HUMAN", "LiveSession", "SessionClock", "SessionConfig", "SessionView", "StrategySlot"]
