@@ -157,6 +157,12 @@ COMMANDS = (
         "hft-gym watch-feed mock:// --symbols AAPL --seconds 5",
     ),
     Command(
+        "dashboard",
+        "hft_gym.cli_dashboard:main",
+        "Watch and trade live markets in a browser: strategies and agents side by side, and yourself.",
+        "hft-gym dashboard --strategy microprice-maker --strategy market-making",
+    ),
+    Command(
         "calibrate",
         "hft_gym.calibration.command:main",
         "Fit an order-flow model to real data; estimates with errors, residual check, a market as a file.",

@@ -28,6 +28,8 @@ EXTRAS = {
     "orjson": "data",
     "websockets": "live",
     "httpx": "live",
+    "starlette": "dashboard",
+    "uvicorn": "dashboard",
 }
 """Optional module -> the extra of hft_gym that installs it."""
 

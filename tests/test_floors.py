@@ -8,7 +8,7 @@ envs, feed                                 F4   never each other
 evaluation, report, portfolio, realism     F5
 baselines, agents, calibration             F6   never each other
 train                                      F7
-cli, bench, live                           F8   look up to F6 and F7 only inside functions
+cli, bench, live, dashboard                F8   look up to F6 and F7 only inside functions
 """
 
 import ast
@@ -51,6 +51,8 @@ FLOORS = {
     "hft_gym.cli_runs": 8,
     "hft_gym.bench": 8,
     "hft_gym.live": 8,
+    "hft_gym.cli_dashboard": 8,
+    "hft_gym.dashboard": 8,
     "hft_gym.__main__": 8,
 }
 SIDE_BY_SIDE = {
@@ -64,11 +66,13 @@ SIDE_BY_SIDE = {
 
 OURS = {"hft_gym", "baselines", "agents", "train"}
 SLOW = {"torch", "stable_baselines3", "sb3_contrib", "pandas", "plotly", "PIL", "tensorboard", "scipy", "pyarrow",
-        "websockets", "httpx", "orjson"}  # fmt: skip
+        "websockets", "httpx", "orjson", "starlette", "uvicorn"}  # fmt: skip
 """Imported inside functions only; the frameworks of learning not even there."""
 LEARNING = {"torch", "stable_baselines3", "sb3_contrib", "tensorboard"}
 
 
+SERVER = "hft_gym.dashboard.app"
+"""The one module that is a web server throughout; it is imported lazily instead."""
 PICTURES = ("hft_gym.envs.picture", "hft_gym.report.picture")
 """Modules that draw with PIL; they are imported lazily instead."""
 
@@ -181,9 +185,10 @@ def test_slow_libraries_are_imported_lazily():
         f"{f.importer} imports {f.imported} (line {f.line})"
         for f in IMPORTS
         if f.importer.split(".")[0] in ("hft_gym", "baselines")
-        and (f.imported.split(".")[0] in SLOW or f.imported.startswith(PICTURES))
+        and (f.imported.split(".")[0] in SLOW or f.imported.startswith((*PICTURES, SERVER)))
         and f.when == "import"
         and not (f.importer in PICTURES and f.imported.startswith("PIL."))
+        and not (f.importer == SERVER and f.imported.startswith("starlette."))
     ]
     assert not bad, "\n".join(bad)
 
