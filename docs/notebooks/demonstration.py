@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # hft_gym, from the order book to the report
+# # hft_gym, from the order book to the dashboard
 #
 # A market, from its smallest part to a running session. Every number and every chart below is computed by the
 # library while the notebook runs; seeds are fixed, so yours are the same.
@@ -21,7 +21,8 @@
 # 2. **Market data**: what a market says of itself, message by message
 # 3. **Strategies**: a maker and a taker in the same market
 # 4. **Analytics**: what was skill, what was luck, and where the money came from
-# 5. **Summary and next steps**
+# 5. **Dashboard**: a running session, and a hand of your own in it
+# 6. **Summary and next steps**
 #
 # Each section says what to notice, and ends with an exercise. Try it before you run the solution below it.
 #
@@ -106,9 +107,9 @@ def depth_chart(snapshots):
     figure = make_subplots(cols=len(snapshots), subplot_titles=list(snapshots), shared_yaxes=True)
     for column, snapshot in enumerate(snapshots.values(), 1):
         for levels, name, colour in ((snapshot.bids, "bids", BID), (snapshot.asks, "asks", ASK)):
-            prices = [level.price for level in levels]
-            lots = np.cumsum([level.volume for level in levels])
-            line = {"shape": "vh", "color": colour}
+            prices = [levels[0].price, *(level.price for level in levels)]
+            lots = np.cumsum([0, *(level.volume for level in levels)])
+            line = {"shape": "hv", "color": colour}
             trace = go.Scatter(x=prices, y=lots, name=name, fill="tozeroy", line=line, showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
     figure.update_layout(**DARK, height=380, title="Depth: shares on offer up to a price")
@@ -186,7 +187,7 @@ for part, name, symbol, colour in (
     (bought, "buyer took", "triangle-up", BID),
     (sold, "seller took", "triangle-down", ASK),
 ):
-    marker = {"symbol": symbol, "color": colour, "size": 4 + np.sqrt(part["volume"].astype(float))}
+    marker = {"symbol": symbol, "color": colour, "size": 6 + 2 * np.sqrt(part["volume"].astype(float))}
     figure.add_trace(go.Scatter(x=part["seconds"], y=part["price"], name=name, mode="markers", marker=marker))
 figure.update_layout(**DARK, height=420, title=f"{SYMBOL}: best quotes and trades")
 figure.update_layout(xaxis_title="seconds", yaxis_title="price")
@@ -355,10 +356,14 @@ parts.round(2)
 # The library's other charts work the same way: how deep the losses went, and how the price moves after a fill.
 
 # %%
-figures.drawdown(comparison, curves)
+figure = figures.drawdown(comparison, curves)
+figure.update_layout(title="Mean distance below the highest P&L so far")
+figure
 
 # %%
-figures.markouts(comparison, curves)
+figure = figures.markouts(comparison, curves)
+figure.update_layout(title="What a lot is worth at the mid, by the time since its fill")
+figure
 
 # %% [markdown]
 # And the risk that was taken, by the episodes themselves:
@@ -394,7 +399,85 @@ print(f"with it: net P&L {again.metrics['net_pnl'].value:+.3f}")
 assert abs(again.metrics["net_pnl"].value) < 0.01
 
 # %% [markdown]
-# ## 5. Summary and next steps
+# ## 5. Dashboard
+#
+# So far every market was over when we looked at it. A `LiveSession` runs on: strategies trade side by side in one
+# market, and so can you. It moves only when told to, so here half a minute passes at once:
+
+# %%
+from hft_gym.live import LiveSession
+
+SETTINGS = {"symbols": ["AAPL"], "strategies": ["market-making", "microprice-maker"], "seed": 7}
+session = LiveSession(SETTINGS)
+session.advance(30_000_000_000)
+view = session.view("AAPL", levels=5)
+ladder = [(*row, side) for side in ("asks", "bids") for row in view.book[side]]
+ladder = pd.DataFrame(ladder, columns=["price", "lots", "of these strategies'", "before the first of them", "side"])
+ladder.sort_values("price", ascending=False).set_index("price")
+
+# %%
+columns = ["position", "equity", "realised", "unrealised", "drawdown", "traded", "maker_share"]
+accounts = pd.DataFrame(view.traders).set_index("name")[columns]
+parts = pd.DataFrame({trader["name"]: trader["attribution"] for trader in view.traders}).T
+accounts.join(parts.rename(columns={"position": "position P&L"})).round(2)
+
+# %% [markdown]
+# The dashboard shows such sessions in a browser: ladder with queue positions, price with fills, P&L and its parts, risk
+# limits, an order ticket. `hft-gym dashboard` starts it in a terminal, and
+# `create_demo_dashboard().run(host="127.0.0.1", port=8080)` from Python. Here it is started beside the notebook, on any
+# free port, asked whether it is well, and stopped again; leave out the last line, and open the address.
+
+# %%
+from urllib.request import urlopen
+
+from hft_gym.dashboard import create_demo_dashboard
+
+dashboard = create_demo_dashboard(keep=None)
+address = dashboard.start(host="127.0.0.1", port=0)
+with urlopen(f"{address}health") as answer:
+    health = answer.read().decode()
+with urlopen(address) as answer:
+    page = answer.read().decode()
+print(f"{health}, and a page of {len(page):,} characters")
+dashboard.stop()
+
+# %% [markdown]
+# **Notice**
+#
+# * Both strategies stand in the same queues, and before each other. In sections 3 and 4 each had the market to itself.
+# * What earns and what costs is split while it happens: a position that shines may have been paid for in the spread.
+# * What is shown is what an agent trades: the session's markets, latencies and fills are the environments' own.
+#
+# **Exercise 5.** Be the human in this session: half a minute in, buy 2 lots at the best bid. How many lots stand before
+# you, and how long does it take? And one tick below the best bid?
+
+# %% [markdown]
+# *Solution.* The same seed, so both times the same market; only the price of the own order differs.
+
+
+# %%
+def until_filled(ticks_below):
+    """Lots ahead on arrival, and seconds until the order of 2 lots is filled (None: not within a minute)."""
+    session = LiveSession(SETTINGS)
+    session.advance(30_000_000_000)
+    best = session.view("AAPL").book["bids"][0][0]
+    sent, ahead = session.time_ns, None
+    session.place("AAPL", "buy", 2, best - ticks_below)
+    while session.time_ns < sent + 60_000_000_000:
+        session.step()
+        me = session.view("AAPL").traders[-1]
+        if me["position"] == 2:
+            return ahead, (session.time_ns - sent) / 1e9
+        if ahead is None:
+            ahead = me["orders"][0]["ahead"]
+    return ahead, None
+
+
+waits = {f"{n} ticks below the best bid": until_filled(n) for n in (0, 1)}
+pd.DataFrame(waits, index=["lots ahead", "seconds until filled"])
+
+# %% [markdown]
+# ## 6. Summary and next steps
 #
 # What this run has found, in one place:
 
@@ -409,14 +492,15 @@ rows = [
     (4, "the maker's net P&L [ticks·lots]", table["maker"][0]),
     (4, "the taker's net P&L [ticks·lots]", table["taker"][0]),
     (4, "rebate at which the maker breaks even [ticks a lot]", f"{rebate:.4f}"),
+    *((5, f"seconds until filled, {where}", found[1]) for where, found in waits.items()),
 ]
 pd.DataFrame(rows, columns=["section", "what", "found"]).set_index("section")
 
 # %% [markdown]
 # From here:
 #
-# * **Train an agent** in the same market: `hft-gym train ppo --minutes 10 --name mine`, then compare it honestly:
-#   `hft-gym compare --policies do-nothing market-making runs/mine`.
+# * **Train an agent** in the same market: `hft-gym train ppo --minutes 10 --name mine`, compare it honestly:
+#   `hft-gym compare --policies do-nothing market-making runs/mine`, and watch it beside a baseline in the dashboard.
 # * **Write a strategy**: one method, `decide`; CONTRIBUTING.md has a whole one in ten lines.
 # * **Other markets**: `hft-gym presets` lists them; `ExecutionSimulator(market="poisson")` takes one.
 # * **Real data**: docs/data.md reads recorded days of five sources, docs/feeds.md live ones.

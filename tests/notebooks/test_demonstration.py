@@ -36,7 +36,7 @@ def test_every_section_teaches(notebook):
     text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     sections = re.split(r"^## ", text, flags=re.M)[1:]
     titles = [s.splitlines()[0] for s in sections]
-    assert [t[:2] for t in titles] == [f"{n}." for n in range(1, len(titles) + 1)] and len(titles) == 5
+    assert [t[:2] for t in titles] == [f"{n}." for n in range(1, len(titles) + 1)] and len(titles) == 6
     for number, section in enumerate(sections[:-1], 1):
         assert "**Notice**" in section and f"**Exercise {number}.**" in section, titles[number - 1]
         assert section.index("**Exercise") < section.index("*Solution"), titles[number - 1]
