@@ -1,4 +1,4 @@
-"""The notebook's pictures for the README: ``python docs/notebooks/pictures.py``, in a checkout with Chromium.
+"""The notebook's pictures for the README: ``python -m docs.notebooks.pictures``, in a checkout with Chromium.
 
 The notebook is executed, and the charts of its cells tagged ``picture-NAME`` are photographed.
 """
@@ -11,10 +11,11 @@ import plotly.io
 from nbclient import NotebookClient
 from playwright.sync_api import sync_playwright
 
+from tests.browser import FLAGS
+
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "pictures"
 SIZES = {"picture-strategies": (1100, 640), "picture-attribution": (1100, 420)}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
         for cell in notebook.cells:
             for tag in set(cell.metadata.get("tags", ())) & SIZES.keys():
                 width, height = SIZES[tag]
