@@ -169,8 +169,8 @@ class Agent:
             raise CheckpointError(
                 f"{self.name}: trained with action={self.action!r}, the environment has {actions.kind!r}"
             )
-        ladder = self.config.get("ladder")
-        if self.action == "ladder" and ladder is not None and ladder != to_dict(core.config.ladder):
+        ladder = self.config.get("ladder") if core.config.has_ladder else None
+        if ladder is not None and ladder != to_dict(core.config.ladder):
             raise CheckpointError(f"{self.name}: trained with the ladder {ladder}, not {to_dict(core.config.ladder)}")
         self._restart()
         return self

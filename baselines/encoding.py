@@ -30,7 +30,7 @@ class Encoder:
 
     def __init__(self, actions: Any, lot: int, cuts: bool) -> None:
         self.actions, self.lot, self.cuts = actions, lot, cuts
-        self.ladder = actions.kind == "ladder"
+        self.ladder = actions.kind in ("ladder", "ladder_continuous")
         options = [(float(offset), k) for k, offset in enumerate(actions.offsets)] if self.ladder else []
         if not self.ladder:
             options = [(float(_behind(o)), i) for i, o in enumerate(actions.quote_options) if o != "none"]

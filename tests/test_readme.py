@@ -58,6 +58,10 @@ SMALLEST = (
     (r"(hft-gym train ppo) --minutes 10 (--env\.task .*)", rf"\1 \2 {TINY_RUN}"),
     (r"(hft-gym compare --env\.task \w+)", r"\1 --episodes 4 --resamples 50 --env.episode-steps 60"),
     (
+        r"(hft-gym train tune-baseline) all (--env\.market \w+ --env\.task execution)",
+        r"\1 vwap \2 --trials 2 --episodes 2 --env.episode-steps 30 --out tuned",
+    ),
+    (
         r"(hft-gym train tune-baseline) all (--env\.market \w+)",
         r"\1 join-touch \2 --trials 2 --episodes 2 --env.episode-steps 30 --out tuned",
     ),

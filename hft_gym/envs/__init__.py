@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hft_gym.envs.core import EnvCore
     from hft_gym.envs.schema import Column, ObservationSchema
     from hft_gym.envs.single import HFTMarketEnv
-    from hft_gym.envs.task_actions import LadderSchema, TakeSchema
+    from hft_gym.envs.task_actions import ContinuousLadderSchema, LadderSchema, TakeSchema
     from hft_gym.envs.tasks import (
         HFTExecutionEnv,
         HFTExecutionVectorEnv,
@@ -36,6 +36,7 @@ _HOMES = {
     "HFTMarketEnv": "hft_gym.envs.single",
     "HFTMarketVectorEnv": "hft_gym.envs.vector",
     "LadderConfig": "hft_gym.envs.config",
+    "ContinuousLadderSchema": "hft_gym.envs.task_actions",
     "LadderSchema": "hft_gym.envs.task_actions",
     "ObservationSchema": "hft_gym.envs.schema",
     "RandomisationConfig": "hft_gym.envs.randomise",
@@ -56,6 +57,7 @@ __all__ = [
     "HFTMarketEnv",
     "HFTMarketVectorEnv",
     "LadderConfig",
+    "ContinuousLadderSchema",
     "LadderSchema",
     "ObservationSchema",
     "RandomisationConfig",

@@ -17,7 +17,7 @@ from hft_gym.errors import ActionError, ConfigError
 
 __all__ = ["QUOTE_OPTIONS", "TAKE_OPTIONS", "ActionKind", "ActionSchema"]
 
-ActionKind: TypeAlias = Literal["multi_discrete", "continuous", "discrete", "ladder"]
+ActionKind: TypeAlias = Literal["multi_discrete", "continuous", "discrete", "ladder", "ladder_continuous"]
 
 QUOTE_OPTIONS = ("none", "improve", "join", "behind_1", "behind_2", "behind_3", "behind_5", "behind_10")
 """What a quote can be, relative to the others' best price of its side in the observed book."""
@@ -67,7 +67,7 @@ class ActionSchema:
         kinds = get_args(ActionKind)
         if kind not in kinds:
             raise ConfigError(f"action: unknown encoding {kind!r}{did_you_mean(str(kind), kinds)}")
-        if kind == "ladder" and type(self) is ActionSchema:
+        if kind in ("ladder", "ladder_continuous") and type(self) is ActionSchema:
             raise ConfigError("the ladder's actions are a LadderSchema")
         self.kind: ActionKind = kind
 
@@ -219,7 +219,8 @@ class ActionSchema:
             array = actions if type(actions) is np.ndarray else np.asarray(actions)
         except (TypeError, ValueError) as error:
             raise ActionError(f"{where}: not an array of numbers: {_show(actions)} ({error})") from None
-        allowed, words = ("fiu", "numbers") if self.kind == "continuous" else ("iu", "integers")
+        real = self.kind in ("continuous", "ladder_continuous")
+        allowed, words = ("fiu", "numbers") if real else ("iu", "integers")
         if array.dtype.kind not in allowed:
             raise ActionError(
                 f"{where}: dtype {array.dtype} of {_show(actions)} is not allowed; "

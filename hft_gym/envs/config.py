@@ -80,7 +80,7 @@ class ExecutionConfig:
 
 @dataclass(frozen=True)
 class LadderConfig:
-    """The price levels and sizes of ``action="ladder"``."""
+    """The price levels and sizes of ``action="ladder"`` and ``"ladder_continuous"``."""
 
     offsets: tuple[int, ...] = setting(
         (0, 1, 2, 3, 4),
@@ -131,7 +131,7 @@ class EnvConfig:
     volatility_decay: float = setting(
         0.98, low=0.0, below=1.0, doc="decay per decision of the observed volatility's average"
     )
-    action: Literal["multi_discrete", "continuous", "discrete", "ladder"] = setting(
+    action: Literal["multi_discrete", "continuous", "discrete", "ladder", "ladder_continuous"] = setting(
         "multi_discrete", doc="encoding of actions"
     )
     ladder: LadderConfig = setting(factory=LadderConfig, doc="levels and sizes of the ladder")
@@ -165,7 +165,7 @@ class EnvConfig:
             raise ConfigError("randomise: a replayed day has no order flow to draw; only latency and fees can be")
         if self.task != "execution" and self.execution != ExecutionConfig():
             raise ConfigError(f'execution is given, but the task is {self.task!r}; it takes task="execution"')
-        if self.action != "ladder" and self.ladder != LadderConfig():
+        if not self.has_ladder and self.ladder != LadderConfig():
             raise ConfigError(f'ladder is given, but the action is {self.action!r}; it takes action="ladder"')
         if self.order_size * self.ladder.max_size > 2**24:
             raise ConfigError(
@@ -198,7 +198,12 @@ class EnvConfig:
     @property
     def rungs(self) -> tuple[int, ...]:
         """Ticks behind the touch of the ladder's levels; none where there is no ladder or no quote."""
-        return self.ladder.offsets if self.action == "ladder" and self.task != "liquidity-taking" else ()
+        return self.ladder.offsets if self.has_ladder and self.task != "liquidity-taking" else ()
+
+    @property
+    def has_ladder(self) -> bool:
+        """Whether actions are volumes at several price levels, in whichever encoding."""
+        return self.action in ("ladder", "ladder_continuous")
 
     def compiled(self) -> NDArray[Any]:
         """The environment's parameters, an ``ENV_PARAM`` record for each of :attr:`variants`."""
@@ -213,7 +218,7 @@ class EnvConfig:
         record["pnl_weight"], record["inventory_weight"] = self.reward.pnl, self.reward.inventory
         record["tick_size"] = self.market.tick_size
         record["quotes"] = 1 if self.task == "liquidity-taking" else len(QUOTE_OPTIONS)
-        record["ladder"] = self.action == "ladder"
+        record["ladder"] = self.has_ladder
         record["rungs"] = len(self.rungs)
         record["offset"][: len(self.rungs)] = self.rungs
         record["most"] = self.ladder.max_size

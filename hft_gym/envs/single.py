@@ -123,7 +123,8 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     (volumes that come to one price add up). Where the wanted volume is at work, nothing is sent; where it is less, the
     orders that joined last are reduced, and what remains of them keeps its place in the queue; where it is more, a new
     order joins the end; at prices where nothing is wanted, orders are cancelled. ``action_schema.encode(bid=[2, 0, 1, 0,
-    0], ask=1, take=-3)`` builds such an action. With a ladder of K levels the observation goes on:
+    0], ask=1, take=-3)`` builds such an action. ``action="ladder_continuous"`` is the same ladder as a ``Box(-1, 1)``: each
+    volume in ``max_size + 1`` equal bins, the take beyond 0.8 (buys) and -0.8 (sells) in ``max_size``. With a ladder of K levels the observation goes on:
 
     | index | name | unit | min | max | meaning |
     |---|---|---|---|---|---|

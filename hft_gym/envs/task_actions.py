@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
-from hft_gym.envs.actions import TAKE_OPTIONS, TAKE_THRESHOLD, ActionSchema
+from hft_gym.envs.actions import TAKE_OPTIONS, TAKE_THRESHOLD, ActionKind, ActionSchema
 from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ActionError
 
-__all__ = ["LadderSchema", "TakeSchema", "action_schema"]
+__all__ = ["ContinuousLadderSchema", "LadderSchema", "TakeSchema", "action_schema"]
 
 _T = len(TAKE_OPTIONS)
 
 
 def action_schema(config: EnvConfig) -> ActionSchema:
     """The actions of an environment of this configuration."""
-    if config.action == "ladder":
-        return LadderSchema(config.rungs, config.ladder.max_size)
+    if config.has_ladder:
+        kind = LadderSchema if config.action == "ladder" else ContinuousLadderSchema
+        return kind(config.rungs, config.ladder.max_size)
     return TakeSchema(config.action) if config.task == "liquidity-taking" else ActionSchema(config.action)
 
 
@@ -122,9 +123,10 @@ class LadderSchema(ActionSchema):
 
     quote_options = ()
     take_options = ()
+    encoding: ClassVar[ActionKind] = "ladder"
 
     def __init__(self, offsets: tuple[int, ...], max_size: int) -> None:
-        super().__init__("ladder")
+        super().__init__(self.encoding)
         self.offsets, self.max_size = tuple(offsets), max_size
         self.width = 2 * len(self.offsets) + 1
         self._nvec = (max_size + 1,) * (self.width - 1) + (2 * max_size + 1,)
@@ -133,15 +135,15 @@ class LadderSchema(ActionSchema):
 
     def __eq__(self, other: object) -> bool:
         """Ladders are equal if their levels and sizes are."""
-        return type(other) is LadderSchema and (self.offsets, self.max_size) == (other.offsets, other.max_size)
+        return type(other) is type(self) and (self.offsets, self.max_size) == (other.offsets, other.max_size)
 
     def __hash__(self) -> int:
         """Hash of levels and sizes."""
-        return hash((self.offsets, self.max_size))
+        return hash((type(self), self.offsets, self.max_size))
 
     def __repr__(self) -> str:
         """Levels and sizes."""
-        return f"LadderSchema({self.offsets}, max_size={self.max_size})"
+        return f"{type(self).__name__}({self.offsets}, max_size={self.max_size})"
 
     def space(self) -> spaces.Space[Any]:
         """A new action space of one environment."""
@@ -194,6 +196,79 @@ class LadderSchema(ActionSchema):
         if not ranges and array.dtype == np.int64:
             return np.ascontiguousarray(array)
         return _check_range(array, self._parts, self._nvec, "actions[{}]")
+
+
+class ContinuousLadderSchema(LadderSchema):
+    """The ladder for methods with continuous actions: ``action="ladder_continuous"``.
+
+    The space is ``Box(-1, 1, (2 · levels + 1,))``: for each level of the bids, then of the asks, a number that maps in
+    ``max_size + 1`` equal bins onto a volume from 0 to ``max_size``; then the take: from -0.8 to 0.8 nothing, beyond in
+    ``max_size`` equal bins a buy (positive) or a sale of 1 to ``max_size``.
+
+    Args:
+        offsets: ticks behind the touch of each level; none for an environment without quotes.
+        max_size: largest volume.
+
+    >>> schema = ContinuousLadderSchema((0, 1, 2), max_size=5)
+    >>> schema.decode(schema.encode(bid=[2, 0, 1], take=-3))
+    (2, 0, 1, 0, 0, 0, 8)
+    """
+
+    encoding = "ladder_continuous"
+
+    def space(self) -> spaces.Space[Any]:
+        """A new action space of one environment."""
+        return spaces.Box(-1.0, 1.0, (self.width,), dtype=np.float32)
+
+    def encode(self, bid: Any = 0, ask: Any = 0, take: Any = 0) -> Any:
+        """An action, or a batch of them, from volumes in order sizes, each in the middle of its bin.
+
+        Raises:
+            ActionError: as `LadderSchema.encode`.
+        """
+        orders = super().encode(bid, ask, take)
+        box = np.empty(orders.shape, np.float32)
+        box[..., :-1] = (2 * orders[..., :-1] + 1) / (self.max_size + 1) - 1.0
+        size = orders[..., -1]
+        sells = size > self.max_size
+        lots = np.where(sells, size - self.max_size, size)
+        beyond = TAKE_THRESHOLD + (1.0 - TAKE_THRESHOLD) * (lots - 0.5) / self.max_size
+        box[..., -1] = np.where(lots == 0, 0.0, np.where(sells, -beyond, beyond))
+        return box
+
+    def decode(self, action: Any) -> tuple[int, ...]:
+        """One action as the core takes it: volumes of the levels of bids and asks, and the take.
+
+        Raises:
+            ActionError: wrong shape or dtype, NaN, or out of range.
+        """
+        array = self._as_array(action, (self.width,), "action")
+        return tuple(self._orders(array[None], "action")[0].tolist())
+
+    def decode_batch(self, actions: Any, num_envs: int, ranges: bool = True) -> NDArray[np.int64]:
+        """N actions as a C-contiguous int64 array of shape ``(N, width)``.
+
+        Raises:
+            ActionError: wrong shape or dtype, NaN, or out of range in any environment.
+        """
+        return self._orders(self._as_array(actions, (num_envs, self.width), "actions"), "actions[{}]")
+
+    def _orders(self, array: NDArray[Any], where: str) -> NDArray[np.int64]:
+        x = array.astype(np.float64, copy=False)
+        good = np.abs(x) <= 1.0  # NaN compares false
+        if not good.all():
+            row, part = np.argwhere(~good)[0].tolist()
+            raise ActionError(
+                f"{where.format(row)}: {self._parts[part]} {x[row, part]} is out of range; allowed -1.0 to 1.0"
+            )
+        most = self.max_size
+        orders = np.empty(x.shape, np.int64)
+        orders[:, :-1] = np.minimum((x[:, :-1] + 1.0) * ((most + 1) / 2), most)
+        take = x[:, -1]
+        beyond = (np.abs(take) - TAKE_THRESHOLD) * (most / (1.0 - TAKE_THRESHOLD))
+        lots = np.where(beyond > 0.0, 1 + np.minimum(beyond, most - 1).astype(np.int64), 0)
+        orders[:, -1] = lots + np.where((take < 0) & (lots > 0), most, 0)
+        return orders
 
 
 def _check_range(

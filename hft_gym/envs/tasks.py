@@ -140,6 +140,7 @@ class HFTLiquidityTakingEnv(HFTMarketEnv):
     | ``discrete`` | ``Discrete(3)`` | the same |
     | ``continuous`` | ``Box(-1, 1, (1,))`` | above 0.8 buys, below -0.8 sells |
     | ``ladder`` | ``MultiDiscrete([2 · max_size + 1])`` | 0 holds, then buys of 1 to ``max_size``, then sells |
+    | ``ladder_continuous`` | ``Box(-1, 1, (1,))`` | above 0.8 buys, below -0.8 sells 1 to ``max_size`` |
 
     ``ladder.max_size`` counts in ``order_size``. Orders are cut to what ``max_position`` leaves, orders on their way
     included.

@@ -6,7 +6,14 @@ import gymnasium
 import numpy as np
 import pytest
 
-from hft_gym.envs import HFTLiquidityTakingEnv, HFTMarketEnv, HFTMarketVectorEnv, LadderSchema, ObservationSchema
+from hft_gym.envs import (
+    ContinuousLadderSchema,
+    HFTLiquidityTakingEnv,
+    HFTMarketEnv,
+    HFTMarketVectorEnv,
+    LadderSchema,
+    ObservationSchema,
+)
 from hft_gym.errors import ActionError, ConfigError
 from hft_gym.market.records import RESTING
 from tests.envs.helpers import ENV_IDS, assert_same
@@ -145,8 +152,9 @@ def test_takes_have_sizes() -> None:
     assert taker.step(taker.action_schema.encode())[4]["inventory"] == 5
 
 
+@pytest.mark.parametrize("action", ["ladder", "ladder_continuous"])
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_checkers_faces_and_threads(env_id: str) -> None:
+def test_checkers_faces_and_threads(env_id: str, action: str) -> None:
     import warnings
 
     from gymnasium.utils.env_checker import check_env
@@ -154,9 +162,9 @@ def test_checkers_faces_and_threads(env_id: str) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(gymnasium.make(env_id, action="ladder").unwrapped)
-        check_env_sb3(gymnasium.make(env_id, action="ladder").unwrapped)
-    settings = {"action": "ladder", "episode_steps": 20, "max_position": 40}
+        check_env(gymnasium.make(env_id, action=action).unwrapped)
+        check_env_sb3(gymnasium.make(env_id, action=action).unwrapped)
+    settings = {"action": action, "episode_steps": 20, "max_position": 40}
     runs = []
     for threads in (1, 2, 4):
         envs = gymnasium.make_vec(env_id, num_envs=5, threads=threads, **settings)
@@ -213,3 +221,48 @@ def test_bad_actions_change_nothing() -> None:
     with pytest.raises(ActionError, match="whole numbers"):
         schema.encode(bid=0.5)
     assert schema.decode(schema.encode(bid=[1, 2], ask=3, take=-1)) == (1, 2, 3, 3, 4)
+
+
+CONTINUOUS = ContinuousLadderSchema((0, 1), max_size=3)
+
+
+def test_bins_of_the_continuous_ladder() -> None:
+    edges = [-1.0, -0.51, -0.5, -0.01, 0.0, 0.49, 0.5, 1.0]
+    assert [CONTINUOUS.decode([x, -1, -1, -1, 0])[0] for x in edges] == [0, 0, 1, 1, 2, 2, 3, 3]
+    takes = [-1.0, -0.94, -0.9, -0.81, -0.8, 0.0, 0.8, 0.81, 0.9, 0.94, 1.0]
+    assert [CONTINUOUS.decode([-1, -1, -1, -1, x])[4] for x in takes] == [6, 6, 5, 4, 0, 0, 0, 1, 2, 3, 3]
+    twin = LadderSchema((0, 1), max_size=3)
+    for take in range(-3, 4):
+        wanted = {"bid": [take % 4, 0], "ask": [3, 1], "take": take}
+        assert CONTINUOUS.decode(CONTINUOUS.encode(**wanted)) == twin.decode(twin.encode(**wanted))
+        assert CONTINUOUS.space().contains(CONTINUOUS.encode(**wanted))
+    batch = CONTINUOUS.space().sample()[None].repeat(4, 0)
+    assert (CONTINUOUS.decode_batch(batch, 4) == CONTINUOUS.decode(batch[0])).all()
+    assert twin != CONTINUOUS and repr(CONTINUOUS) == "ContinuousLadderSchema((0, 1), max_size=3)"
+
+
+def test_both_ladders_are_one_market() -> None:
+    """Equal volumes in either encoding give equal trajectories."""
+    kinds = ("ladder", "ladder_continuous")
+    envs = [HFTMarketVectorEnv(3, action=kind, max_position=30, episode_steps=50) for kind in kinds]
+    runs = [[env.reset(seed=5)] for env in envs]
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        wanted = [rng.integers(0, 6, (3, 5)), rng.integers(0, 6, (3, 5)), rng.integers(-2, 3, 3)]
+        for env, run in zip(envs, runs, strict=True):
+            run.append(env.step(env.action_schema.encode(*wanted)))
+    assert_same(runs[0], runs[1])
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ([0, 0, 0, 1.01, 0], "ask level 2 1.01 is out of range; allowed -1.0 to 1.0"),
+        ([0, 0, 0, 0, np.nan], "take nan is out of range"),
+        ([0, 0, 0, 0], "shape"),
+        (["a"] * 5, "numbers"),
+    ],
+)
+def test_the_continuous_ladder_refuses(action: list[Any], words: str) -> None:
+    with pytest.raises(ActionError, match=words):
+        CONTINUOUS.decode(action)

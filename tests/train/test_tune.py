@@ -122,7 +122,7 @@ def test_shipped_parameters_are_whole(path):
     """They build their strategy, say how they were made, on training seeds, with the budget of all others."""
     found = json.loads(path.read_text())
     assert found["baseline"] == path.stem and found["market"] == path.parent.name
-    env = HFTMarketVectorEnv(1, {"market": {"flow": found["market"]}})
+    env = HFTMarketVectorEnv(1, {"market": {"flow": found["market"]}, "task": baselines.get(path.stem).tasks[0]})
     strategy = baselines.make(path.stem, env, **found["parameters"])
     for name, values in strategy.search_space(env).items():
         assert values.holds(found["parameters"].get(name, getattr(strategy, name)))
