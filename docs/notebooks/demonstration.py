@@ -341,7 +341,7 @@ from hft_gym.report.curves import make_curves
 comparison = compare([done.episodes for done in many.values()])
 curves = make_curves(comparison)
 figure = figures.attribution(comparison, curves)
-figure.update_layout(title="Where the P&L comes from, mean of 100 episodes [ticks·lots]")
+figure.update_layout(title="Where the P&L comes from, mean of 100 episodes [ticks·lots]", margin={"t": 60})
 figure
 
 # %%
@@ -357,12 +357,12 @@ parts.round(2)
 
 # %%
 figure = figures.drawdown(comparison, curves)
-figure.update_layout(title="Mean distance below the highest P&L so far")
+figure.update_layout(title="Mean distance below the highest P&L so far", margin={"t": 60})
 figure
 
 # %%
 figure = figures.markouts(comparison, curves)
-figure.update_layout(title="What a lot is worth at the mid, by the time since its fill")
+figure.update_layout(title="What a lot is worth at the mid, by the time since its fill", margin={"t": 60})
 figure
 
 # %% [markdown]
