@@ -208,6 +208,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``market.risk.max_drawdown`` | None | fall of the equity from its peak that is a breach [ticks·lots] |
     | ``market.risk.no_self_trade`` | False | refuse an order whose price would cross one's own working order |
     | ``market.risk.on_breach`` | reject | what a breach does |
+    | ``market.participant_risk`` |  | limits of participant 1, 2, ... in place of risk |
     | ``market.tick_size`` | 0.01 | currency per tick |
     | ``market.initial_price`` | 10_000 | opening price [ticks] |
     | ``market.initial_depth`` | 8 | levels a side that the opening book is seeded with |

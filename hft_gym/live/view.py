@@ -110,7 +110,7 @@ class SessionView:
 def view_of(floor: Floor, config: SessionConfig, origin: int, levels: int, since_ns: int | None) -> SessionView:
     """The view of one floor; times count from *origin*."""
     market = floor.market
-    traders = [_trader(trader, market.config.risk, config, origin) for trader in floor.everybody]
+    traders = [_trader(trader, market.config.risk_of(trader.participant), config, origin) for trader in floor.everybody]
     after = floor.shown if since_ns is None else since_ns + origin
     points = [p for p in floor.points if p.time > after][-_SHOWN_POINTS:]
     if points:

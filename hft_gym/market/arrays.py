@@ -78,6 +78,8 @@ def allocate(
     state["env"], state["episode"] = np.arange(n), -1
     account = np.zeros((n, people + 1), ACCOUNT)
     account["risk"] = config.risk.compiled()
+    for p, limits in enumerate(config.participant_risk, start=1):
+        account["risk"][:, p] = limits.compiled()
     room = max(log_capacity, 1)
     return MarketArrays(
         state,

@@ -80,6 +80,7 @@ class MarketConfig:
     latency: LatencyConfig = setting(factory=LatencyConfig, doc="latencies")
     fees: FeeConfig = setting(factory=FeeConfig, doc="fees")
     risk: RiskLimits = setting(factory=RiskLimits, doc="limits of every participant")
+    participant_risk: tuple[RiskLimits, ...] = setting((), doc="limits of participant 1, 2, ... in place of risk")
     tick_size: float = setting(None, above=0.0, doc="currency per tick")
     initial_price: int = setting(None, low=1, high=2**40, doc="opening price [ticks]")
     initial_depth: int = setting(None, low=0, high=64, doc="levels a side that the opening book is seeded with")
@@ -99,6 +100,11 @@ class MarketConfig:
             raise ConfigError(
                 f"max_orders is {self.max_orders}, too few for the opening book: initial_depth {self.initial_depth} "
                 f"takes {4 * self.initial_depth} orders"
+            )
+        if len(self.participant_risk) > self.participants:
+            raise ConfigError(
+                f"participant_risk has limits of {len(self.participant_risk)} participants; participants is "
+                f"{self.participants}"
             )
         if self.levels % 64:
             raise ConfigError(f"levels is {self.levels}; allowed are multiples of 64")
@@ -124,6 +130,11 @@ class MarketConfig:
             raise ConfigError(f"market {text!r} is no TOML file ({error})") from None
         return build(cls, settings, f"market {text!r}")
 
+    def risk_of(self, participant: int) -> RiskLimits:
+        """The limits of participant 1, 2, ...: its own, or those of all."""
+        own = self.participant_risk[participant - 1 : participant]
+        return own[0] if own and participant > 0 else self.risk
+
     @property
     def order_flow(self) -> FlowConfig:
         """The flow's parameters, whether given by name or in full."""
@@ -146,5 +157,5 @@ class MarketConfig:
         record["fee_in_bps"] = fees.unit == "bps"
         record["initial_price"], record["initial_depth"] = self.initial_price, self.initial_depth
         record["warm_up"] = self.warm_up_ns
-        record["risk"] = self.risk.active
+        record["risk"] = self.risk.active or any(limits.active for limits in self.participant_risk)
         return param

@@ -333,13 +333,24 @@ class Market(MarketState):
         equity2 = 2 * int(account["cash"]) + int(account["position"]) * self._run(entries.MID, p) * SUBUNITS
         return RiskState.of(p, account["risk"], equity2, self.time)
 
-    def set_risk(self, limits: RiskLimits) -> None:
-        """Change every participant's limits from now on; what was broken so far stays counted, and modes stay."""
-        self.config = replace(self.config, risk=limits)
-        self._arrays.param["risk"] = limits.active
+    def set_risk(self, limits: RiskLimits, participant: int | None = None) -> None:
+        """Change the limits from now on; what was broken so far stays counted, and modes stay.
+
+        Args:
+            limits: the new ones.
+            participant: whose; None: everybody's, whatever limits of its own one had.
+        """
+        if participant is None:
+            self.config = replace(self.config, risk=limits, participant_risk=())
+        else:
+            chosen, people = self._participant(participant), range(1, self.config.participants + 1)
+            each = tuple(limits if p == chosen else self.config.risk_of(p) for p in people)
+            self.config = replace(self.config, participant_risk=each)
+        self._arrays.param["risk"] = self.config.compiled()["risk"]
         fresh, risk = limits.compiled(), self._arrays.account["risk"]
+        whose = slice(None) if participant is None else chosen
         for name in LIMITS:
-            risk[name] = fresh[name]
+            risk[name][:, whose] = fresh[name]
 
     def release(self, participant: int) -> None:
         """Let a participant trade again after a breach; its drawdown counts anew from here."""
@@ -425,7 +436,7 @@ class Market(MarketState):
         reason = RiskReason(int(self._arrays.account["risk"]["last"][0, participant]))
         return RiskError(
             f"participant {participant}: risk limit {reason.name.lower()} would be exceeded "
-            f"(limits: {self.config.risk})", reason.name
+            f"(limits: {self.config.risk_of(participant)})", reason.name
         )
 
     def _total(self, side: OrderSide, without: int) -> int:

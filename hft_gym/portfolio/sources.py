@@ -94,7 +94,7 @@ class OfMarket(Watched):
             "gross_exposure": abs(value),
             "notional": reachable * abs(account.mid),
             "limits": uses,
-            "mode": risk.mode if market.config.risk.active else None,
+            "mode": risk.mode if market.config.risk_of(p).active else None,
             "breaches": risk.breaches,
         }
 

@@ -50,7 +50,7 @@ def uses_of_market(market: Market, participant: int) -> tuple[tuple[Use, ...], i
         "max_loss": max(-account.equity, 0.0),
         "max_drawdown": risk.drawdown,
     }
-    return _uses(market.config.risk, used), reachable
+    return _uses(market.config.risk_of(participant), used), reachable
 
 
 def uses_of_episodes(episodes: Episodes) -> tuple[tuple[Use, ...], RiskMode | None, dict[RiskReason, int]]:

@@ -45,6 +45,40 @@ def test_each_limit_refuses_and_changes_nothing() -> None:
     assert len(EndReason) == 6 + len(RiskReason)  # each reason has its own end
 
 
+def test_each_participant_has_limits_of_its_own() -> None:
+    own = (RiskLimits(max_position=2), RiskLimits())
+    market = quiet(*BOOK, participants=3, order=0, cancel=0, risk=RiskLimits(max_position=4), participant_risk=own)
+    assert refusal(market, BID, 3, 999) == "POSITION"
+    market.submit(2, BID, 1000, 999)  # without limits
+    with pytest.raises(RiskError, match=r"participant 3.*max_position=4"):
+        market.submit(3, BID, 5, 999)
+    market.submit(1, BID, 2, 999)
+    market.submit(3, BID, 4, 999)
+    market.run_for(1)
+    assert [market.risk(p).breaches.get(RiskReason.POSITION, 0) for p in (1, 2, 3)] == [1, 0, 1]
+    assert [market.config.risk_of(p).max_position for p in (1, 2, 3)] == [2, None, 4]
+    with pytest.raises(ConfigError, match="limits of 2 participants; participants is 1"):
+        MarketConfig(participants=1, participant_risk=own)
+
+
+def test_limits_of_one_participant_are_changed_alone() -> None:
+    market = quiet(*BOOK, participants=2, order=0, cancel=0)  # without any limit: nothing is checked at first
+    market.submit(1, BID, 5, 990)
+    market.set_risk(RiskLimits(max_order_size=1, on_breach="kill-switch"), participant=2)
+    market.submit(1, BID, 5, 990)
+    with pytest.raises(RiskError, match="order_size"):
+        market.submit(2, BID, 2, 999)
+    market.run_for(SECOND)
+    assert [market.risk(p).mode for p in (1, 2)] == [RiskMode.NORMAL, RiskMode.KILLED]
+    assert market.copy().config.risk_of(2).max_order_size == 1 and market.config.risk_of(1) == RiskLimits()
+    market.set_risk(RiskLimits(max_order_size=3))  # everybody's again
+    market.release(2)
+    for p in (1, 2):
+        market.submit(p, BID, 3, 990)
+        with pytest.raises(RiskError):
+            market.submit(p, BID, 4, 990)
+
+
 def test_at_the_limit_is_allowed() -> None:
     market = limited(max_position=5, max_order_size=5, max_notional=5_000.0, max_open_orders=1, price_collar=1)
     market.submit(1, BID, 5, 999)
