@@ -19,11 +19,11 @@ ITSELF = ("file:", "data:", "blob:", "about:")
 class Visit:
     """A page that is open, and what was wrong with it: errors, warnings of its scripts, requests to elsewhere."""
 
-    def __init__(self, page):
+    def __init__(self, page, allowed=ITSELF):
         self.page, self.problems = page, []
         page.on("console", lambda m: m.type in ("error", "warning") and self.problems.append(f"{m.type}: {m.text}"))
         page.on("pageerror", lambda error: self.problems.append(f"exception: {error}"))
-        page.on("request", lambda r: r.url.startswith(ITSELF) or self.problems.append(f"request: {r.url}"))
+        page.on("request", lambda r: r.url.startswith(allowed) or self.problems.append(f"request: {r.url}"))
         page.on("requestfailed", lambda r: self.problems.append(f"failed: {r.url}"))
 
 
