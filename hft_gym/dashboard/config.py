@@ -41,7 +41,7 @@ class DashboardConfig:
     max_sessions: int = setting(16, low=1, high=1000, doc="sessions at one time; the longest unwatched makes room")
     max_message: int = setting(16_384, low=256, high=1 << 20, doc="size of a client's message at most [bytes]")
     messages_per_second: float = setting(20.0, above=0.0, high=1e4, doc="of one client; whoever sends more is cut off")
-    unwatched_s: float = setting(600.0, above=0.0, high=1e6, doc="a session that nobody watches so long is paused [s]")
+    unwatched_s: float = setting(60.0, above=0.0, high=1e6, doc="a session nobody watches so long stands still [s]")
     forgotten_s: float = setting(43_200.0, above=0.0, high=1e7, doc="and forgotten after so long [s]")
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from hft_gym.dashboard.catalogue import Catalogue
 from hft_gym.dashboard.config import CHART_HZ, LADDER_HZ
 from hft_gym.dashboard.history import History
 from hft_gym.dashboard.hub import Client
+from hft_gym.dashboard.pace import PacedClock, Turns
 from hft_gym.dashboard.pictures import Shown, as_text, settings_of
 from hft_gym.dashboard.recording import Frames
 from hft_gym.errors import HFTGymError
@@ -29,8 +30,6 @@ T = TypeVar("T")
 LEVELS = 20
 """Price levels a side that are looked at; clients are sent as many of them as they ask for."""
 TICK_S = 1.0 / LADDER_HZ
-QUANTUM_NS = 25_000_000
-"""The market's time goes on by multiples of this, so that two pictures at real time are of different moments."""
 UNWATCHED = 4
 """One in so many looks is at a symbol that nobody watches."""
 FRAME_NS = 250_000_000
@@ -44,10 +43,12 @@ class Room:
         id: what clients know it by; unguessable.
         live: the session.
         catalogue: names its strategies.
+        turns: of the server's sessions.
     """
 
-    def __init__(self, id: str, live: LiveSession, catalogue: Catalogue) -> None:
-        self.id, self.catalogue = id, catalogue
+    def __init__(self, id: str, live: LiveSession, catalogue: Catalogue, turns: Turns) -> None:
+        self.id, self.catalogue, self.turns = id, catalogue, turns
+        self.dormant = False
         self.clients: set[Client] = set()
         self.failure = ""
         self.unwatched_since = time.monotonic()
@@ -61,9 +62,7 @@ class Room:
 
     def take(self, live: LiveSession) -> None:
         """Go on with another session, which stands still at first."""
-        from hft_gym.live import SessionClock
-
-        self.live, self.clock = live, SessionClock(live, quantum_ns=QUANTUM_NS)
+        self.live, self.clock = live, PacedClock(live, self.turns)
         self.open()
 
     def open(self) -> None:
@@ -100,7 +99,14 @@ class Room:
 
     async def pause(self) -> None:
         """Stand still."""
+        self.dormant = False
         await self.clock.pause()
+
+    async def sleep(self) -> None:
+        """Stand still until somebody watches again."""
+        if self.running:
+            await self.clock.pause()
+            self.dormant = True
 
     async def show(self) -> None:
         """Show the session to its clients, tick by tick, until cancelled."""
@@ -122,7 +128,7 @@ class Room:
         if self.clock.error is not None and not self.failure:
             self._failed(self.clock.error)
         if self.running and now >= self._sample_at:
-            self._sample_at = now + 0.9 / CHART_HZ
+            self._sample_at = now + (0.9 / CHART_HZ if self.clients else UNWATCHED / CHART_HZ)
             self.look()
         self.publish(now)
 
@@ -134,7 +140,7 @@ class Room:
         """
         live = await self.do(make)
         ran, speed = self.running, self.speed
-        await self.pause()
+        await self.clock.pause()
         self.take(live)
         self.speed = speed
         if ran:
@@ -148,7 +154,7 @@ class Room:
         """
         async with self.lock:
             ran = self.running
-            await self.pause()
+            await self.clock.pause()
             try:
                 return await asyncio.to_thread(work)
             finally:
@@ -276,6 +282,9 @@ class Room:
         if client.watch.symbol not in self.shown:
             client.watch = type(client.watch)(symbol=next(iter(self.shown)))
         self.clients.add(client)
+        if self.dormant:
+            self.dormant = False
+            self.start()
         client.offer("state", as_text(self.state()))
         self.publish(time.monotonic(), force=True)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from hft_gym.dashboard.catalogue import Catalogue
 from hft_gym.dashboard.config import DashboardConfig
+from hft_gym.dashboard.pace import Turns
 from hft_gym.dashboard.room import Room
 from hft_gym.errors import DataError, HFTGymError
 from hft_gym.report.writers import write_atomically
@@ -56,6 +57,7 @@ class Rooms:
         self.damaged = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._making = asyncio.Lock()
+        self.turns = Turns()
 
     def __len__(self) -> int:
         """Sessions that there are."""
@@ -91,7 +93,7 @@ class Rooms:
             return room
 
     def _add(self, id: str, live: LiveSession) -> Room:
-        room = Room(id, live, self.catalogue)
+        room = Room(id, live, self.catalogue, self.turns)
         self.rooms[id] = room
         self._tasks[id] = asyncio.create_task(room.show(), name=f"session {id[:6]}")
         return room
@@ -126,7 +128,7 @@ class Rooms:
                     await self.drop(room)
                     continue
                 if unwatched > self.config.unwatched_s:
-                    await room.pause()
+                    await room.sleep()
                 if saved.get(room.id) != room.live.time_ns:
                     saved[room.id] = room.live.time_ns
                     await self.save(room)
@@ -136,7 +138,7 @@ class Rooms:
         folder = self.folder
         if folder is None:
             return
-        told = {"running": room.running, "speed": room.speed}
+        told = {"running": room.running or room.dormant, "speed": room.speed}
 
         def write() -> None:
             (folder / room.id).mkdir(parents=True, exist_ok=True)

@@ -147,6 +147,10 @@ class SessionClock:
         session.advance(stretch)
         took = max(self.clock.monotonic() - before, 1)
         self._cost = 0.7 * self._cost + 0.3 * took / stretch
+        await self._rest(took)
+
+    async def _rest(self, took_ns: int) -> None:
+        """After a stretch that took so much of our time: let others have their turn."""
         await asyncio.sleep(0)
 
 

@@ -27,8 +27,8 @@ class Process:
         self.folder, self.options = folder, options
 
     def start(self, port=0):
-        command = [sys.executable, "-m", "hft_gym", "dashboard", f"--port={port}", f"--keep={self.folder}", *self.options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "hft_gym", "dashboard", f"--port={port}", f"--keep={self.folder}"]
+        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.PIPE, text=True)
         watchdog = threading.Timer(120, self.process.kill)
         watchdog.start()
         line = self.process.stdout.readline()
@@ -120,8 +120,8 @@ def test_it_loads_streams_and_asks_nobody_else(shared, look):
     assert bids == sorted(bids, reverse=True) and asks == sorted(asks, reverse=True) and bids[0] < asks[-1]
     # What is drawn is more than one colour.
     for name in ("depth", "c-equity", "c-position"):
-        drawn = f"new Set(document.getElementById('{name}').getContext('2d').getImageData(0, 0, 300, 150).data).size > 8"
-        until(page, drawn)
+        pixels = f"document.getElementById('{name}').getContext('2d').getImageData(0, 0, 300, 150).data"
+        until(page, f"new Set({pixels}).size > 8")
     assert visit.problems == []
 
 
@@ -246,8 +246,9 @@ def test_a_recording_is_replayed(shared, look):
 def test_files_are_exported(dashboard, look):
     visit = look(dashboard("--strategy", "join-touch", "--speed", "20").url)
     page = visit.page
-    until(page, "Number(document.querySelector('#traders tbody tr:nth-child(9) td').textContent) > 3")
-    for name, text in (("fills.csv", "Fills, CSV"), ("path.parquet", "Curves, Parquet"), ("report.html", "Report, HTML")):
+    until(page, "Number(document.querySelector('#traders tbody tr:nth-child(9) td').textContent) > 0", 90)
+    files = (("fills.csv", "Fills, CSV"), ("path.parquet", "Curves, Parquet"), ("report.html", "Report, HTML"))
+    for name, text in files:
         with page.expect_download() as download:
             page.click(f"#exports button:has-text('{text}')")
         assert download.value.suggested_filename.endswith(name)
@@ -261,10 +262,9 @@ def test_nothing_sticks_out(shared, look, width):
     page = visit.page
     page.wait_for_timeout(600)
     wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width, [
-        page.evaluate("""[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
-                      .map(e => e.tagName + '#' + e.id + '.' + e.className).slice(0, 8)""")
-    ]
+    outside = """[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+                 .map(e => `${e.tagName} ${e.id} ${e.className}`)"""
+    assert wide <= width, page.evaluate(outside)[:8]
     assert visit.problems == []
 
 
