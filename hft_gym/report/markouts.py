@@ -15,7 +15,7 @@ from hft_gym.report.needs import FILLS, LENGTH, ORDERS, SPREAD, Need
 from hft_gym.report.panel import Bools, Floats, Ints, Panel
 from hft_gym.report.quotes import RESTED, resting
 
-HORIZONS = (0.1, 1.0, 5.0, 15.0, 60.0)
+HORIZONS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0)
 """Horizons of the markouts, seconds."""
 HORIZON = 5.0
 """Horizon of realised spread, impact and adverse selection, seconds."""
@@ -95,31 +95,35 @@ def markout_close(panel: Panel) -> tuple[Floats, Floats]:
     return markout(panel, None)
 
 
-def _micro_known(panel: Panel) -> Bools:
-    return _micro(panel)[1] > 0
-
-
-@metric(
-    "markout 5 s, micro-price", "execution", "ticks/lot",
-    "Σ x D (m + I s / 2 - P) / Σ x at the last decision until t + 5 s, I the imbalance at the touch, s the spread",
-    "Stoikov 2018 (weighted mid)", number=50, pooling="ratio", sign=1,
-    needs=(FILLS, SPREAD, early_fill(HORIZON), Need("no spread at that time", _micro_known)),
-)  # fmt: skip
-def markout_micro_5s(panel: Panel) -> tuple[Floats, Floats]:
-    """As `markout_5s` against the size-weighted mid, which the decision grid shows."""
-    return _micro(panel)
-
-
-def _micro(panel: Panel) -> tuple[Floats, Floats]:
+def _micro(panel: Panel, seconds: float) -> tuple[Floats, Floats]:
     episodes, fills = panel.episodes, panel.episodes.fills
     if episodes.spread is None or episodes.imbalance is None:
         return np.zeros(panel.count), np.zeros(panel.count)
     weighted = episodes.mid + 0.5 * episodes.imbalance * episodes.spread
-    when = fills["time"] + round(HORIZON * 1e9)
+    when = fills["time"] + round(seconds * 1e9)
     at = at_decision(panel, weighted, when)
     use = panel.ordinary & (when <= panel.duration_ns[panel.fill_episode]) & ~np.isnan(at)
     gain = (panel.sign * panel.quantity * (at - fills["price"]))[use]
     return panel.per_episode(gain, panel.fill_episode[use]), _lots(panel, use)
+
+
+def _register_micro(seconds: float) -> None:
+    label = f"{seconds * 1e3:g} ms" if seconds < 1 else f"{seconds:g} s"
+    known = Need("no spread at that time", lambda panel: _micro(panel, seconds)[1] > 0)
+
+    @metric(
+        f"markout {label}, micro-price", "execution", "ticks/lot",
+        f"Σ x D (m + I s / 2 - P) / Σ x at the last decision until t + {label}, I the imbalance at the touch, s the "
+        "spread", "Stoikov 2018 (weighted mid)", number=50, pooling="ratio", sign=1,
+        needs=(FILLS, SPREAD, early_fill(seconds), known), name=f"markout_micro_{label.replace(' ', '')}",
+    )  # fmt: skip
+    def markout_micro(panel: Panel) -> tuple[Floats, Floats]:
+        """As the markout so long after, against the size-weighted mid, which the decision grid shows."""
+        return _micro(panel, seconds)
+
+
+for _seconds in HORIZONS:
+    _register_micro(_seconds)
 
 
 def at_decision(panel: Panel, path: Floats, when: Ints) -> Floats:
@@ -168,6 +172,30 @@ def adverse_fill_share(panel: Panel) -> tuple[Floats, Floats]:
     passive = panel.ordinary & panel.episodes.fills["maker"]
     moved = panel.sign * (mid2_after(panel, SOON) - panel.episodes.fills["mid2"])
     return _weighted(panel, (moved < 0).astype(np.int64), passive)
+
+
+def _depleted(panel: Panel) -> tuple[Floats, Floats]:
+    if panel.episodes.spread is None:
+        return np.zeros(panel.count), np.zeros(panel.count)
+    fills = panel.episodes.fills
+    when = np.minimum(fills["time"] + round(SOON * 1e9), panel.duration_ns[panel.fill_episode])
+    mid, spread = (at_decision(panel, path, when) for path in (panel.episodes.mid, panel.episodes.spread))
+    use = panel.ordinary & fills["maker"] & ~np.isnan(spread)
+    behind = panel.sign * (mid - fills["price"]) < spread / 2
+    return _weighted(panel, behind.astype(np.int64), use)
+
+
+@metric(
+    "depleted fills", "execution", "share",
+    "Σ x 1{own side's best price is behind P at the last decision until t + 1 s} / Σ x passive, horizon cut at the end",
+    "Moallemi & Yuan 2016", number=51, pooling="ratio", sign=-1,
+    needs=(FILLS, SPREAD, Need("no passive fill with a spread after it", lambda p: _depleted(p)[1] > 0)),
+)  # fmt: skip
+def depleted_fill_share(panel: Panel) -> tuple[Floats, Floats]:
+    """Share of the passively filled lots whose price level was gone a second later, as the decision grid shows it:
+    the others' best price of that side was worse.
+    """
+    return _depleted(panel)
 
 
 @metric(

@@ -14,12 +14,9 @@ LEFT_OUT = {
 """Number in the list of 72 -> why no metric has it."""
 
 NOT_WHOLE = {
-    45: "the share of the level that is ahead is left out: the log has the lots ahead, not the level's volume",
-    50: "not at 300 s: episodes are shorter; against the micro-price at 5 s only",
-    51: "by the mid; whether the level was depleted is not logged",
-    54: "timing and impact are one part: what the mid does while an order waits holds the order's own impact; "
-    "`own_impact_5s` measures it against the same seed without the strategy",
-    55: "against TWAP; the prices of other people's trades, which VWAP and POV need, are not logged",
+    45: "the share is of the lots that were ahead at entry; the level's whole volume is not logged",
+    51: "whether the level was gone is read off the decision grid, a step late at most",
+    55: "a step's volume counts at the mid of its end; the prices of other people's trades are not logged",
     58: "to the end of the episode, where the position is closed; not beyond it",
 }
 """Number -> what of its definition is missing."""

@@ -10,6 +10,11 @@ was decided. For an order of X lots, decided at mid m_0, of which x_i traded at 
     spread      = Σ x_i D (P_i - m_i)
     opportunity = (X - Σ x_i) D (m_e - m_0)
 
+Where the same seeds were played without any own order, timing = impact + drift::
+
+    impact      = Σ x_i D [(m_i - m_a) - (n_i - n_a)]    n: the mid at the same times without own orders
+    drift       = Σ x_i D (n_i - n_a)
+
 What the strategy saw when it decided is older than the moment of sending by the market-data latency. The closing of
 the position at the end has no order and is left out.
 """
@@ -22,13 +27,16 @@ import numpy as np
 
 from hft_gym.errors import DataError
 from hft_gym.market.records import SUBUNITS
+from hft_gym.report.markouts import COUNTERFACTUAL
 from hft_gym.report.metrics import metric
 from hft_gym.report.needs import ORDERS
 from hft_gym.report.panel import Floats, Ints, Panel
 
 
 class Shortfall(NamedTuple):
-    """(E,) each: parts in half-tick·lots, fees in sub-units, and the ordered notional at m_0 in half-tick·lots."""
+    """(E,) each: parts in half-tick·lots, fees in sub-units, and the ordered notional at m_0 in half-tick·lots; drift
+    is 0 without a counterfactual.
+    """
 
     delay: Ints
     timing: Ints
@@ -38,6 +46,7 @@ class Shortfall(NamedTuple):
     notional: Ints
     late: Ints
     lots: Ints
+    drift: Ints
 
     @property
     def total(self) -> Floats:
@@ -65,7 +74,11 @@ def shortfall(panel: Panel) -> Shortfall:
     use = panel.ordinary
     of = panel.fill_episode[use]
     lots = (panel.sign * panel.quantity)[use]
-    row = _order_of(panel)
+    row = order_of(panel)
+    other, drift = panel.counterfactual, np.zeros(panel.count, np.int64)
+    if other is not None and len(other.mids):
+        seen2 = panel.mid2_at(of, fills["time"][use] - 1, other) - panel.mid2_at(of, arrived[row] - 1, other)
+        drift = panel.per_episode(lots * seen2, of)
     at2, paid2 = fills["mid2"][use], 2 * fills["price"][use]
     return Shortfall(
         panel.per_episode(lots * (arrived2 - decided2)[row], of),
@@ -76,10 +89,11 @@ def shortfall(panel: Panel) -> Shortfall:
         panel.order_sum(log["quantity"] * np.abs(decided2)),
         panel.order_sum(log["quantity"] * late),
         panel.order_sum(np.ascontiguousarray(log["quantity"])),
+        drift,
     )
 
 
-def _order_of(panel: Panel) -> Ints:
+def order_of(panel: Panel) -> Ints:
     """(F',) the order log's row of each ordinary fill.
 
     Raises:
@@ -128,6 +142,28 @@ _part("opportunity", "opportunity", "(X - Σ x_i) D (m_e - m_0)", "What the lots
 
 
 @metric(
+    "shortfall, own impact", "execution", "ticks·lots",
+    "Σ x_i D [(m_i - m_a) - the same without own orders, same seed]", "Perold 1988; definition",
+    number=54, sign=-1, needs=(COUNTERFACTUAL,),
+)  # fmt: skip
+def shortfall_impact(panel: Panel) -> Floats:
+    """What of the timing the strategy did itself: the mid's move while orders waited, beyond that of the same seed
+    without the strategy.
+    """
+    found = panel.once(shortfall)
+    return np.where(COUNTERFACTUAL.holds(panel), (found.timing - found.drift) / 2, np.nan)
+
+
+@metric(
+    "shortfall, drift", "execution", "ticks·lots", "Σ x_i D (n_i - n_a), n the mid without own orders, same seed",
+    "Perold 1988; definition", number=54, sign=-1, needs=(COUNTERFACTUAL,),
+)  # fmt: skip
+def shortfall_drift(panel: Panel) -> Floats:
+    """What of the timing would have happened anyway; with the own impact it is the timing."""
+    return np.where(COUNTERFACTUAL.holds(panel), panel.once(shortfall).drift / 2, np.nan)
+
+
+@metric(
     "latency cost", "execution", "ticks/lot", "Σ X D (m_a - m_0) / Σ X, over own orders", "definition",
     number=59, pooling="ratio", sign=-1, needs=(ORDERS,),
 )  # fmt: skip
@@ -137,4 +173,4 @@ def latency_cost(panel: Panel) -> tuple[Floats, Floats]:
     return found.late / 2, found.lots.astype(np.float64)
 
 
-__all__ = ["Shortfall", "shortfall"]
+__all__ = ["Shortfall", "order_of", "shortfall"]

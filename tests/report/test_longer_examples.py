@@ -51,7 +51,10 @@ def test_markouts_at_long_horizons_and_against_the_micro_price():
     assert value("markout_60s", one) == -2.0
     assert value("markout_close", one) == -2.0
     # At 9 s the decision grid has the mid 100 (the example's flat path), weighted by 0.5 of half a spread of 2.
-    assert value("markout_micro_5s", one) == 100.5 - 101
+    assert value("markout_micro_5s", one) == value("markout_micro_60s", one) == 100.5 - 101
+    assert np.isnan(value("markout_300s", one))
+    long = episode(310, [fill(0, 4, BID, 2, 101, 200, maker=False, order_id=1)], mids=[(0, 200), (300, 210)])
+    assert value("markout_300s", long) == 4.0
 
 
 def test_effective_spread_is_realised_spread_and_impact_to_the_last_bit():
@@ -78,6 +81,28 @@ def test_own_impact_is_what_the_same_seed_does_without_the_strategy():
     assert value("own_impact_5s", one, counterfactual=one) == (102 - 100) - (102 - 100)
     with pytest.raises(ConfigError, match="played different seeds"):
         Panel(one, counterfactual=replace(idle, seeds=np.array([2])))
+
+
+def test_timing_is_own_impact_and_drift():
+    """Bought 3: the mid is 100 when the order arrives and 102 before its fill; without it 100.5 by then."""
+    sent = order(0, 1, BID, 3, 3, 103, 2.0, 2.2, 6, EndReason.FILLED)
+    one = episode(20, [fill(0, 6, BID, 3, 103, 204, maker=False, order_id=1)], [sent], mids=[(0, 200), (4, 204)])
+    idle = episode(20, mids=[(0, 200), (5, 201)])
+    assert value("shortfall_timing", one) == 3 * 2
+    assert value("shortfall_impact", one, counterfactual=idle) == 3 * (2 - 0.5)
+    assert value("shortfall_drift", one, counterfactual=idle) == 3 * 0.5
+    assert np.isnan(value("shortfall_impact", one))
+
+
+def test_a_level_that_is_gone_a_second_later():
+    """Bought 3 at 99 and 1 at 98: a second later the bid is 98. Sold 2 at 101: the ask still is there."""
+    fills = [
+        fill(0, 3.5, BID, 3, 99, 200, order_id=1), fill(0, 3.6, BID, 1, 98, 200, order_id=2),
+        fill(0, 3.7, ASK, 2, 101, 200, order_id=3),
+    ]  # fmt: skip
+    one = episode(8, fills, spread=np.array([[2, 2, 2, 2, 3.0, 9, 9, 9, 9]]))
+    one = replace(one, mid=np.array([[100, 100, 100, 100, 99.5, 90, 90, 90, 90.0]]))
+    assert value("depleted_fill_share", one) == 3 / 6
 
 
 def test_adverse_fills():

@@ -88,12 +88,19 @@ EXPECTED = {
     "markout_5s": NONE,
     "markout_15s": NONE,
     "markout_60s": NONE,
+    "markout_300s": NONE,
     "markout_close": (4.5 / 3, NAN, -3.0),  # mids 100.5 and 103
+    "markout_micro_100ms": ((2 * 1.5 + 2) / 3, NAN, -1.0),  # A: 100 + 0.25 · 2 at 1 s, 101 - 0.25 · 4 at 2 s; C: 101
+    "markout_micro_1s": (1.0, NAN, NAN),  # A: the same 100 at 2 s; at 3 s there is no spread
     "markout_micro_5s": NONE,
+    "markout_micro_15s": NONE,
+    "markout_micro_60s": NONE,
+    "markout_micro_300s": NONE,
     "effective_spread": (-2.0, NAN, 2.0),
     "realised_spread_5s": (-3.0, NAN, 6.0),
     "price_impact_5s": (1.0, NAN, -4.0),
     "adverse_fill_share": (0.0, NAN, NAN),
+    "depleted_fill_share": (0.0, NAN, NAN),  # bought at 99: at 2 s the bid is 101 - 2; at 3 s there is no spread
     "quoted_spread_captured": (3 / 4, NAN, -1.0),  # A: 2 lots of a spread of 2, 1 of 4
     "drift_asymmetry": (0.5, NAN, NAN),  # filled: 0.5 and 0.5; cancelled: 0
     "pick_offs": (1.0, 0.0, 0.0),
@@ -101,6 +108,11 @@ EXPECTED = {
     "own_impact_5s": NONE,
     "own_impact_close": NONE,
     "slippage_twap": ((2 * (99 - 100.375) - (102 - 100.375)) / 3, NAN, 1.0),
+    "slippage_vwap": ((2 * 99 - 102 - 1205 / 12) / 3, NAN, 3.0),  # A: 4 lots at 100, 2 at 101, 6 at 100.5; C: 3 at 103
+    "slippage_pov": ((2 * 99 - 102 - 602 / 6) / 3, NAN, 3.0),  # A: the steps that end at 1 s and at 2 s
+    "queue_left_fill": (1 / 6, NAN, NAN),  # 1 of 4 and 0 of 2
+    "shortfall_impact": NONE,
+    "shortfall_drift": NONE,
     # the ask at 102 was decided at 100 (seen at 1.4 s), arrived at 101, was filled at 101
     "shortfall_delay": (-1.0, 0.0, 0.0),
     "shortfall_timing": (0.0, 0.0, 0.0),
