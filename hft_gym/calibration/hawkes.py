@@ -1,7 +1,7 @@
 """Maximum likelihood of a multivariate Hawkes process with sums of exponentials, and its residuals.
 
 The intensity of kind i is lambda_i(t) = mu_i + sum_jk n_ijk beta_k sum over events s < t of kind j of
-exp(-beta_k (t - s)).
+mark_s exp(-beta_k (t - s)), all marks 1 unless given.
 With the decays beta given, the log-likelihood (Ozaki 1979; Bacry, Mastromatteo and Muzy 2015, section 4) is concave in
 mu and n, and each kind's parameters are a problem of their own.
 """
@@ -67,8 +67,17 @@ def _checked(time: Any, kind: Any, kinds: int, seconds: float) -> tuple[Floats, 
     return time, kind
 
 
-def _excitation(time: Floats, kind: NDArray[np.int64], kinds: int, decays: Floats) -> Floats:
-    """``(events, K * D)``: beta_k sum over earlier events s of kind j of exp(-beta_k (t - s)) at each event."""
+def _checked_marks(mark: Any, n: int) -> Floats:
+    found = np.ones(n) if mark is None else np.asarray(mark, float)
+    if found.shape != (n,):
+        raise ConfigError(f"mark has shape {found.shape}; needed is one for each of {n} events")
+    if n and not (np.isfinite(found).all() and found.min() >= 0.0):
+        raise ConfigError(f"marks run from {found.min()} to {found.max()}; they must be finite and at least 0")
+    return found
+
+
+def _excitation(time: Floats, kind: NDArray[np.int64], mark: Floats, kinds: int, decays: Floats) -> Floats:
+    """``(events, K * D)``: beta_k sum over earlier events s of kind j of mark_s exp(-beta_k (t - s)) at each event."""
     n, k = len(time), len(decays)
     found = np.zeros((n, k, kinds))
     state = np.zeros((k, kinds))
@@ -76,19 +85,23 @@ def _excitation(time: Floats, kind: NDArray[np.int64], kinds: int, decays: Float
     for e in range(n):
         state *= fade[e][:, None]
         found[e] = state
-        state[:, kind[e]] += decays
+        state[:, kind[e]] += decays * mark[e]
     return found.reshape(n, k * kinds)
 
 
-def _exposure(time: Floats, kind: NDArray[np.int64], kinds: int, decays: Floats, seconds: float) -> Floats:
+def _exposure(
+    time: Floats, kind: NDArray[np.int64], mark: Floats, kinds: int, decays: Floats, seconds: float
+) -> Floats:
     """``(K * D,)``: integral over the data of what the events of each kind add, per unit of branching."""
     found = np.zeros((len(decays), kinds))
     for k, beta in enumerate(decays):
-        found[k] = np.bincount(kind, 1.0 - np.exp(-beta * (seconds - time)), kinds)
+        found[k] = np.bincount(kind, mark * (1.0 - np.exp(-beta * (seconds - time))), kinds)
     return found.ravel()
 
 
-def fit_hawkes(time: Any, kind: Any, kinds: int, seconds: float, decays: Any = (0.3, 3.0, 50.0, 1_000.0)) -> HawkesFit:
+def fit_hawkes(
+    time: Any, kind: Any, kinds: int, seconds: float, decays: Any = (0.3, 3.0, 50.0, 1_000.0), mark: Any = None
+) -> HawkesFit:
     """Fit to events of one realisation.
 
     Events of one time excite each other in the order in which they stand.
@@ -99,12 +112,14 @@ def fit_hawkes(time: Any, kind: Any, kinds: int, seconds: float, decays: Any = (
         kinds: D.
         seconds: length of the data.
         decays: ``(K,)`` beta [1/s].
+        mark: ``(n,)`` what each event excites by, of mean 1 within a kind; None: all by 1.
 
     Raises:
-        ConfigError: times out of order or range, a kind that does not exist or never happens.
+        ConfigError: times or marks out of order or range, a kind that does not exist or never happens.
     """
     minimize = optional("scipy.optimize").minimize
     time, kind = _checked(time, kind, kinds, seconds)
+    weight = _checked_marks(mark, len(time))
     beta = np.asarray(decays, float)
     if not len(beta) or not (beta > 0).all():
         raise ConfigError(f"decays is {tuple(beta)}; at least one, all above 0")
@@ -112,8 +127,8 @@ def fit_hawkes(time: Any, kind: Any, kinds: int, seconds: float, decays: Any = (
     if not counts.all():
         raise ConfigError(f"kind {int(np.argmin(counts))} never happens; leave it out")
     k = len(beta)
-    x = np.concatenate([np.ones((len(time), 1)), _excitation(time, kind, kinds, beta)], axis=1)
-    exposure = np.concatenate([[seconds], _exposure(time, kind, kinds, beta, seconds)])
+    x = np.concatenate([np.ones((len(time), 1)), _excitation(time, kind, weight, kinds, beta)], axis=1)
+    exposure = np.concatenate([[seconds], _exposure(time, kind, weight, kinds, beta, seconds)])
     # In units in which every parameter's exposure is that of the background, so that the search is well scaled.
     scale = np.where(exposure > 0, seconds / np.maximum(exposure, 1e-12), 1.0)
     mu, mu_error = np.zeros(kinds), np.zeros(kinds)
@@ -178,10 +193,11 @@ def exponential_residual(intervals: Any) -> Residual:
     return Residual(float(test.statistic), float(test.pvalue), float(x.mean()), float(x.var()), x)
 
 
-def hawkes_residuals(time: Any, kind: Any, fit: HawkesFit) -> list[Residual]:
-    """The residuals of each kind under *fit*: integrals of its intensity between its events."""
+def hawkes_residuals(time: Any, kind: Any, fit: HawkesFit, mark: Any = None) -> list[Residual]:
+    """The residuals of each kind under *fit*, made with these marks: integrals of its intensity between its events."""
     kinds = len(fit.background)
     time, kind = _checked(time, kind, kinds, fit.seconds)
+    weight = _checked_marks(mark, len(time))
     total = np.zeros((len(time), kinds))
     state = np.zeros((len(fit.decays), kinds))
     gap = np.diff(time, prepend=time[:1])
@@ -192,6 +208,6 @@ def hawkes_residuals(time: Any, kind: Any, fit: HawkesFit) -> list[Residual]:
         done = state * (1.0 - fade[e])[:, None]
         total[e] += np.einsum("kij,kj->i", fit.branching, done)
         state *= fade[e][:, None]
-        state[:, kind[e]] += 1.0
+        state[:, kind[e]] += weight[e]
     compensator = np.cumsum(total, axis=0)
     return [exponential_residual(np.diff(compensator[kind == i, i])) for i in range(kinds)]

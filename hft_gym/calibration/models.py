@@ -152,6 +152,17 @@ def event_rows(tape: Tape) -> NDArray[np.int64]:
     return np.flatnonzero(event)
 
 
+def event_marks(tape: Tape) -> tuple[Floats, float]:
+    """What each event of :func:`events_of` excites by, and the mean share of the best queue that a market order took:
+    each of them by its share over the mean, all else by 1."""
+    t = trades(tape)
+    share = np.minimum(t.volume / np.maximum(t.touch, 1), 1.0)
+    mean = float(share.mean())
+    mark = np.ones(len(tape))
+    mark[t.first] = share / mean
+    return mark[event_rows(tape)], mean
+
+
 def poisson_residuals(tape: Tape) -> dict[str, Residual]:
     """Time-rescaled intervals of each kind of event under constant rates."""
     time, kind = events_of(tape)
@@ -350,7 +361,8 @@ def _spread_hawkes(tape: Tape, lot: int | None, share: float, say: Say) -> Fitte
         raise ConfigError(f"metaorder_share is {share}; the model spread-hawkes has no metaorders")
     chosen = round_lot(tape) if lot is None else lot
     time, kind = events_of(tape)
-    fit = fit_spread(tape, time, kind, event_rows(tape), _mirrored, chosen)
+    mark, mean_share = event_marks(tape)
+    fit = fit_spread(tape, time, kind, event_rows(tape), mark, mean_share, _mirrored, chosen)
     placed, n = fit.placement, len(fit.placement.counts)
     parameters = [
         Parameter("limit rate", fit.arrivals, fit.arrivals / np.sqrt(2.0 * fit.arrivals * tape.seconds), "1/s"),
@@ -367,11 +379,12 @@ def _spread_hawkes(tape: Tape, lot: int | None, share: float, say: Say) -> Fitte
             value, error = placed.config.cancel_rates[c][j], placed.cancel_errors[c, j]
             parameters.append(Parameter(f"cancel_rate[spread <= {bounds[c]:g}, offset {offset}]", value, error, "1/s"))
     parameters.append(Parameter("newest share", placed.config.newest_share, float("nan"), ""))
+    parameters.append(Parameter("mean share of the best queue", mean_share, float("nan"), ""))
     parameters.append(Parameter("spectral radius", fit.hawkes.radius, float("nan"), ""))
     knobs, found = nearest(fit, tape, chosen, EVALUATIONS, say=say)
     parameters += [Parameter(f"knob {name} (log)", v, float("nan"), "") for name, v in zip(KNOBS, knobs, strict=True)]
     parameters.append(Parameter("distance found", found, float("nan"), ""))
-    residuals = dict(zip(KINDS, hawkes_residuals(time, kind, fit.hawkes), strict=True))
+    residuals = dict(zip(KINDS, hawkes_residuals(time, kind, fit.hawkes, mark), strict=True))
     return fit.market(knobs), chosen, parameters, residuals
 
 

@@ -31,8 +31,9 @@ PRIOR = 20.0
 """Weight of all classes together in the estimates of one, in events."""
 
 
-def intensity_integrals(time: Any, kind: Any, fit: HawkesFit) -> Floats:
-    """Integral of each kind's fitted intensity from the event before to each event, ``(events, kinds)``."""
+def intensity_integrals(time: Any, kind: Any, fit: HawkesFit, mark: Any) -> Floats:
+    """Integral of each kind's fitted intensity from the event before to each event, ``(events, kinds)``; *mark*: what
+    each event excites by."""
     time, kind = np.asarray(time, float), np.asarray(kind, np.int64)
     found = np.diff(time, prepend=0.0)[:, None] * fit.background[None, :]
     for k, beta in enumerate(fit.decays):
@@ -40,7 +41,7 @@ def intensity_integrals(time: Any, kind: Any, fit: HawkesFit) -> Floats:
         state = np.zeros(len(fit.background))
         for e in range(len(time)):
             found[e] += (1.0 - fade[e]) * state
-            state = fade[e] * state + fit.branching[k, :, kind[e]]
+            state = fade[e] * state + mark[e] * fit.branching[k, :, kind[e]]
     return found
 
 
@@ -91,7 +92,7 @@ def offset_entries(offset: NDArray[np.int64]) -> tuple[int, ...]:
 
 
 def fit_placement(
-    tape: Tape, time: Floats, kind: NDArray[np.int64], rows: NDArray[np.int64], fit: HawkesFit
+    tape: Tape, time: Floats, kind: NDArray[np.int64], rows: NDArray[np.int64], mark: Floats, fit: HawkesFit
 ) -> PlacementFit:
     """Estimate what depends on the spread.
 
@@ -100,6 +101,7 @@ def fit_placement(
         time: ``(events,)`` of its events, since its start [s].
         kind: ``(events,)`` their kinds, index in :data:`~hft_gym.flow.hawkes.KINDS`.
         rows: ``(events,)`` their records.
+        mark: ``(events,)`` what they excite by.
         fit: excitation fitted to them.
 
     Raises:
@@ -124,7 +126,7 @@ def fit_placement(
     counts = table.sum(1).astype(np.int64)
     weights = table / np.maximum(table.sum(1, keepdims=True), 1.0)
 
-    passed = intensity_integrals(time, kind, fit)
+    passed = intensity_integrals(time, kind, fit, mark)
     at = of_class[rows]
     usable = known[rows]
 

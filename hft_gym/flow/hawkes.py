@@ -3,7 +3,7 @@
 The activity of a kind ``i`` of events is ``a_i(t) = background_i + sum over events j, decays k of jump_ijk exp(-decay_k
 s)``, ``s`` the time since the event; it multiplies whatever rate the flow gives that kind (Hawkes 1971, Biometrika
 58:83; Bacry, Mastromatteo and Muzy 2015, arXiv:1502.04592). Simulation is exact (Ogata 1981): see
-:mod:`hft_gym.flow.state`. """
+:mod:`hft_gym.flow.state`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym._jit import U, inlined, kernel
+from hft_gym._jit import U, cold, inlined, kernel
 from hft_gym.config import did_you_mean, setting, validate
 from hft_gym.errors import ConfigError
 from hft_gym.flow.random import decay, draw, unit
@@ -30,6 +30,8 @@ HAWKES = np.dtype(
         ("n_decays", "i8"),
         ("scales_informed", "i8"),
         ("scales_jumps", "i8"),
+        ("mean_share", "f8"),
+        ("participants", "f8"),
         ("decay", "f8", (MAX_DECAYS,)),
         ("background", "f8", (LANES,)),
         ("jump", "f8", (LANES * MAX_DECAYS * LANES,)),
@@ -38,9 +40,10 @@ HAWKES = np.dtype(
     ],
     align=True,
 )
-"""Number of decays (0: no excitation); whether informed arrivals and jumps follow; decays [1/ns]; background; what an
-event of kind j adds, at ``(j * MAX_DECAYS + k) * LANES + i``, and its sum over k at ``j * LANES + i``; the parts at the
-opening: their mean."""
+"""Number of decays (0: no excitation); whether informed arrivals and jumps follow; share of the best queue whose taking
+excites by 1 (0: every market order does); what a participant's order excites by, over that; decays [1/ns]; background;
+what an event of kind j adds, at ``(j * MAX_DECAYS + k) * LANES + i``, and its sum over k at ``j * LANES + i``; the parts
+at the opening: their mean."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class HawkesConfig:
     ``branching[k][i][j]`` is the mean number of events of kind ``kinds[i]`` that one of kind ``kinds[j]`` causes
     directly through the kernel that decays at ``decays[k]`` per second. The spectral radius of the sum over k must be
     below 1. Market orders of metaorders, of informed traders and of participants excite as those of the flow.
+
+    With ``mean_share`` a market order excites in proportion to the share of the best queue that it took, as in a marked
+    process (Bacry, Mastromatteo and Muzy 2015, section 2.4): without it many small orders push the price further than a
+    large one pulls it back, and whoever trades so earns from his own impact (Huberman and Stanzl 2004, Econometrica
+    72:1247). The share of an order that goes beyond the best queue is 1.
 
     A branching number is relative to the kind's rate at activity 1: for cancellations, that of limit orders on the same
     side, which they balance.
@@ -70,6 +78,19 @@ class HawkesConfig:
     )
     scales_jumps: bool = setting(
         False, doc="the fundamental value jumps at a rate that follows the market orders' activity"
+    )
+    mean_share: float | None = setting(
+        None,
+        above=0.0,
+        high=1.0,
+        doc="share of the best queue that a market order takes on average: it excites by its own over this one; "
+        "None: every market order alike",
+    )
+    participants: float = setting(
+        1.0,
+        low=0.0,
+        high=1.0,
+        doc="what a participant's market order excites by, over what another of its size does",
     )
 
     def __post_init__(self) -> None:
@@ -131,6 +152,7 @@ class HawkesConfig:
         mean = np.linalg.solve(np.eye(len(at)) - total, background * r)  # events a second
         record["n_decays"] = len(self.decays)
         record["scales_informed"], record["scales_jumps"] = self.scales_informed, self.scales_jumps
+        record["mean_share"], record["participants"] = self.mean_share or 0.0, self.participants
         record["background"] = 1.0
         record["background"][at] = background
         record["decay"][: len(self.decays)] = np.array(self.decays) * 1e-9
@@ -184,6 +206,17 @@ def excite(state: Any, hawkes: Any, kind: int) -> None:
         excitement[U(n)] += hawkes["jump"][U(at + n)]
     for i in range(LANES):
         factor[U(i)] += hawkes["kick"][U(kind * LANES + i)]
+
+
+@cold
+def excite_by(state: Any, hawkes: Any, kind: int, mark: float) -> None:
+    """As :func:`excite`, *mark* times as much."""
+    excitement, factor = state["excitement"], state["factor"]
+    at = kind * (MAX_DECAYS * LANES)
+    for n in range(hawkes["n_decays"] * LANES):
+        excitement[U(n)] += mark * hawkes["jump"][U(at + n)]
+    for i in range(LANES):
+        factor[U(i)] += mark * hawkes["kick"][U(kind * LANES + i)]
 
 
 @kernel

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hft_gym._jit import I64, U, cold, inlined, kernel
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import ASK, BID, Book, best_price, is_empty, rest, take_out, volume_at
-from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite
+from hft_gym.flow.hawkes import MARKET_BUY, activity, calm, catch_up, excite, excite_by
 from hft_gym.flow.icebergs import hide, next_part
 from hft_gym.flow.informed import diffuse
 from hft_gym.flow.learning import MAX_MEMORIES, learn
@@ -195,12 +197,17 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
     hawkes = flow["hawkes"]
     happened = I64(state["happened"])
     state["happened"] = -1
+    mark = 1.0
     for side in range(2):
         lots = ex.state["volume"][side] - state["seen_volume"][side]
         if lots > 0:
             state["seen_volume"][side] += lots
             if happened < MARKET_BUY:
                 happened = MARKET_BUY + side
+            if hawkes["mean_share"] > 0.0:
+                mark = share_taken(ex, 1 - side, lots) / hawkes["mean_share"]
+            if kind > EXTRA:
+                mark *= hawkes["participants"]
             if flow["learning"]["impact"] > 0.0 and kind != INFORMED:
                 if flow["value_reversion"] > 0.0:
                     diffuse(state, flow, now)
@@ -217,7 +224,10 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
     if hawkes["n_decays"] > 0:
         if happened >= 0:
             catch_up(state, hawkes, now)
-            excite(state, hawkes, happened)
+            if mark == 1.0:
+                excite(state, hawkes, happened)
+            else:
+                excite_by(state, hawkes, happened, mark)
         factor = state["factor"]
         one, two = factor[U(MARKET_BUY)], factor[U(MARKET_BUY + 1)]
         adapt(state, flow, LIMIT, now, 0.5 * (factor[U(0)] + factor[U(1)]))
@@ -243,6 +253,12 @@ def settle(ex: Exchange, kind: int, now: int) -> None:
     if state["n_pending"] > 0:
         state["due"][ICEBERG] = now
     set_extra_due(state)
+
+
+@cold
+def share_taken(ex: Exchange, side: int, lots: int) -> float:
+    """Share of the best queue of *side* that the order which just traded *lots* took, 1 if it went beyond."""
+    return lots / np.float64(lots + volume_at(ex.book, side, ex.fills[U(0)]["price"]))
 
 
 # -- the population of agents ------------------------------------------------------------------------------

@@ -4,18 +4,32 @@ Huberman and Stanzl 2004 (Econometrica 72:1247), Gatheral 2010 (Quantitative Fin
 lots one way and selling them another way earns on average from its own impact can be milked for ever.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hft_gym.flow import preset
 from hft_gym.market.entries import ADVANCE, CLOSE, SEND
 from tests.audit.play import BID, MARKETS, SECOND, SUBUNITS, standard_error
-from tests.verify.harness import opened
+from tests.verify.harness import opened, touch, volume_at
 
 IOC = 1
 ANY_PRICE = 2**40
 SLICES = ((1, 1), (5, 5), (20, 20), (20, 1), (1, 20))
 """Orders to go in, orders to come out."""
+CALIBRATED = ("large-tick", "small-tick")
+"""Presets fitted to data. Their lots are small: prices move by a tick for hundreds of them, or for dozens."""
+
+
+def named(flow):
+    return preset(flow) if isinstance(flow, str) else flow
+
+
+def without_marks(name):
+    """The calibrated preset *name* as if every trade excited alike, whatever it took and whoever sent it."""
+    flow = preset(name)
+    return replace(flow, hawkes=replace(flow.hawkes, mean_share=None, participants=1.0))
 
 
 def round_trip(flow, n, lots, slices, gap_ns, key=0):
@@ -26,7 +40,7 @@ def round_trip(flow, n, lots, slices, gap_ns, key=0):
     earned = np.zeros(n)
     for first in (0, 1):
         now = 10 * SECOND
-        markets = opened(preset(flow), n, key, participants=1, max_own_orders=64)
+        markets = opened(named(flow), n, key, participants=1, max_own_orders=64)
         markets.run(ADVANCE, now, 0)
         for side, count in ((first, slices[0]), (1 - first, slices[1])):
             for _ in range(count):
@@ -42,7 +56,7 @@ def round_trip(flow, n, lots, slices, gap_ns, key=0):
 
 @pytest.mark.parametrize("gap_ns", [SECOND // 10, SECOND])
 @pytest.mark.parametrize("lots", [20, 60])
-@pytest.mark.parametrize("flow", MARKETS)
+@pytest.mark.parametrize("flow", (*MARKETS, *CALIBRATED))
 def test_no_round_trip_earns(flow, lots, gap_ns):
     for slices in SLICES:
         earned = round_trip(flow, 150, lots, slices, gap_ns)
@@ -57,14 +71,51 @@ def test_nor_one_of_a_few_lots(flow):
 
 
 def test_the_check_finds_a_market_that_can_be_milked():
-    """The control: `large-tick`'s excitation counts trades, not lots. Twenty single lots push its price further than
-    one order of twenty pulls it back, and its user should know (docs/limits.md)."""
-    earned = round_trip("large-tick", 150, 20, (20, 1), SECOND)
+    """The control: excitation that counts trades instead of what they take. Twenty single lots push the price further
+    than one order of twenty pulls it back."""
+    earned = round_trip(without_marks("large-tick"), 150, 20, (20, 1), SECOND)
     assert earned.mean() > 3 * standard_error(earned)
 
 
+def thin_queues(flow, n, lots, thin, orders=20, key=0):
+    """P&L [ticks·lots] of buying *lots* whenever the best offer is of at most *thin* lots, once a second until *orders*
+    are sent, and selling all of it in one order; the mean of this and its mirror."""
+    earned = np.zeros(n)
+    for first in (BID, 1 - BID):
+        far = 2**40 if first == BID else -(2**40)
+        now, sent = 10 * SECOND, np.zeros(n, np.int64)
+        markets = opened(named(flow), n, key, participants=1, max_own_orders=64)
+        markets.run(ADVANCE, now, 0)
+        while (sent < orders).any() and now < 6_000 * SECOND:
+            due = (sent < orders) & (volume_at(markets, 1 - first, touch(markets)[1 - first]) <= thin)
+            if due.any():  # the others send an order that no price suits
+                markets.run(SEND, 1, first, np.where(due, far, -far), lots, IOC, now)
+            sent += due
+            now += SECOND
+            markets.run(ADVANCE, now, 0)
+        held = np.abs(markets.arrays.account["position"][:, 1])
+        markets.run(SEND, 1, 1 - first, np.where(held > 0, -far, far), np.maximum(held, 1), IOC, now)
+        now += SECOND
+        markets.run(ADVANCE, now, 0)
+        markets.run(CLOSE, 1)
+        earned += markets.arrays.account[:, 1]["cash"] / SUBUNITS / 2
+    return earned
+
+
 @pytest.mark.verify
-@pytest.mark.parametrize("flow", MARKETS)
+@pytest.mark.parametrize(("flow", "lots", "thin"), [("large-tick", 1, 2), ("small-tick", 100, 100)])
+def test_thin_queues_do_not_pay(flow, lots, thin, verified):
+    """The control: participants whose orders excite as those of the flow, of which some know something."""
+    earned = thin_queues(flow, 100, lots, thin)
+    t = earned.mean() / standard_error(earned)
+    verified(f"E5 {flow}: t of buying thin queues and selling at once, above 0", 0.0, max(t, 0.0), 3.0)
+    market = preset(flow)
+    control = thin_queues(replace(market, hawkes=replace(market.hawkes, participants=1.0)), 100, lots, thin)
+    assert control.mean() > 3 * standard_error(control)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("flow", (*MARKETS, *CALIBRATED))
 def test_round_trips(flow, verified):
     """All sizes, shapes and speeds; the dearest bound of what the best of them could earn."""
     best = -np.inf

@@ -11,8 +11,9 @@ from hft_gym.calibration.hawkes import exponential_residual
 pytest.importorskip("scipy")
 
 
-def simulate(mu, branching, beta, seconds, seed):
-    """Ogata's (1981) thinning of a process with one decay: (times, kinds)."""
+def simulate(mu, branching, beta, seconds, seed, marks=(1.0,)):
+    """Ogata's (1981) thinning of a process with one decay: (times, kinds); the n-th event has the n-th of
+    *marks*, which come round again."""
     rng = np.random.default_rng(seed)
     mu, jumps = np.asarray(mu, float), np.asarray(branching, float) * beta
     excited, time, times, kinds = np.zeros(len(mu)), 0.0, [], []
@@ -29,7 +30,7 @@ def simulate(mu, branching, beta, seconds, seed):
             kind = int(np.searchsorted(rates, mark))
             times.append(time)
             kinds.append(kind)
-            excited += jumps[:, kind]
+            excited += jumps[:, kind] * marks[(len(times) - 1) % len(marks)]
 
 
 MU, N, BETA = [0.4, 0.2], [[0.3, 0.1], [0.4, 0.2]], 2.0
@@ -41,10 +42,13 @@ def events():
 
 
 def test_excitation_by_hand():
-    found = excitation(np.array([0.0, 1.0, 1.0, 3.0]), np.array([0, 1, 0, 0]), 2, np.array([2.0]))
+    times, kinds, decay = np.array([0.0, 1.0, 1.0, 3.0]), np.array([0, 1, 0, 0]), np.array([2.0])
+    found = excitation(times, kinds, np.ones(4), 2, decay)
     e = np.exp
     wanted = [[0, 0], [2 * e(-2), 0], [2 * e(-2), 2], [2 * e(-6) + 2 * e(-4), 2 * e(-4)]]
     assert np.allclose(found, wanted)
+    marked = excitation(times, kinds, np.array([3.0, 0.0, 1.0, 1.0]), 2, decay)
+    assert np.allclose(marked[:3, 0], [0, 6 * e(-2), 6 * e(-2)])
 
 
 def test_known_parameters_come_back(events):
@@ -54,6 +58,23 @@ def test_known_parameters_come_back(events):
     assert (fit.branching_errors[0] < 0.05).all() and fit.log_likelihood > fit.poisson + 100
     assert fit.radius == pytest.approx(np.abs(np.linalg.eigvals(N)).max(), abs=0.06)
     assert np.allclose(fit.mean_rates(), fit.counts / fit.seconds, rtol=0.02)
+
+
+def test_known_parameters_come_back_from_marked_events():
+    marks = np.array([0.2, 0.2, 3.2, 0.4, 1.0])
+    time, kind = simulate(MU, N, BETA, 6_000.0, 1, marks)
+    mark = np.resize(marks, len(time))
+    fit, blind = fit_hawkes(time, kind, 2, 6_000.0, [BETA], mark), fit_hawkes(time, kind, 2, 6_000.0, [BETA])
+    assert (np.abs(fit.background - MU) < 4 * fit.background_errors).all()
+    assert (np.abs(fit.branching[0] - N) < 4 * fit.branching_errors[0]).all()
+    assert fit.log_likelihood > blind.log_likelihood + 50
+    assert all(r.p > 0.01 for r in hawkes_residuals(time, kind, fit, mark))
+
+
+def test_marks_are_checked(events):
+    for wrong in (np.ones(3), np.full(len(events[0]), -1.0)):
+        with pytest.raises(ConfigError, match="mark"):
+            fit_hawkes(*events, 2, 6_000.0, [BETA], wrong)
 
 
 def test_residuals_of_the_right_and_the_wrong_model(events):

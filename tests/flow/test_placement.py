@@ -61,7 +61,7 @@ def constant(tape):
 def test_a_tape_gives_back_what_depends_on_the_spread(tape):
     """Factors and places within 5 % (or 0.02), cancel rates within 10 %: more than four standard errors each."""
     time, kind, fit = constant(tape)
-    found = fit_placement(tape, time, kind, event_rows(tape), fit).config
+    found = fit_placement(tape, time, kind, event_rows(tape), np.ones(len(time)), fit).config
     assert found.spreads[:2] == (1, 2)  # spreads of 1, and of 2, which is of the second class of two to three
     for c, (limit, market_factor, cancel) in enumerate(((0.7, 1.4, (0.4, 0.2)), (1.0, 0.8, (0.6, 0.3)))):
         assert found.limit_factors[c] == pytest.approx(limit, rel=0.05)
