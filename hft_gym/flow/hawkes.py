@@ -42,8 +42,8 @@ HAWKES = np.dtype(
 )
 """Number of decays (0: no excitation); whether informed arrivals and jumps follow; share of the best queue whose taking
 excites by 1 (0: every market order does); what a participant's order excites by, over that; decays [1/ns]; background;
-what an event of kind j adds, at ``(j * MAX_DECAYS + k) * LANES + i``, and its sum over k at ``j * LANES + i``; the parts
-at the opening: their mean."""
+what an event of kind j adds, at ``(j * MAX_DECAYS + k) * LANES + i``, and its sum over k at ``j * LANES + i``; the
+parts at the opening: their mean."""
 
 
 @dataclass(frozen=True)
