@@ -1,7 +1,10 @@
 """The realism checks of theory: on every preset that claims realism, and the control that must fail them."""
 
+from dataclasses import replace
+
 import pytest
 
+from hft_gym.flow import preset
 from hft_gym.realism import D_checks
 
 pytestmark = pytest.mark.verify
@@ -37,3 +40,38 @@ def test_plain_poisson_flow_fails(record_property):
     assert checks["D1 exponent"].value == pytest.approx(0.99, abs=0.1)
     for name in CONTROLS:
         assert not checks[name].passed, name
+
+
+def only_single_lots():
+    """Every queue is of one or two single lots: its size tells little of what comes next."""
+    return replace(
+        preset("poisson"),
+        limit_rates=(0.5,) * 5,
+        cancel_rates=(1.0,),
+        limit_sizes=(1.0,),
+        market_sizes=(1.0,),
+        market_rate=0.2,
+        jump_rate=0.0,
+        informed_rate=0.0,
+    )
+
+
+def rare_news():
+    """News once an hour on average, of 32 ticks: returns are as far from normal over ten minutes as over one second."""
+    return replace(preset("poisson"), jump_rate=1 / 3600, jump_sizes=(0.0,) * 31 + (1.0,), informed_rate=20.0)
+
+
+def pinned_price():
+    """A reference price that never moves: a large order leaves nothing to which a law could be fitted."""
+    flow = preset("queue-reactive")
+    return replace(flow, queue_reactive=replace(flow.queue_reactive, theta=0.0, theta_reinit=0.0))
+
+
+@pytest.mark.parametrize(
+    ("market", "failed"),
+    [(only_single_lots, ("D8 AUC",)), (rare_news, ("D4 falling", "D4 normal")), (pinned_price, ("D1 fit", "D8 AUC"))],
+)
+def test_degenerate_flows_fail_what_poisson_flow_passes(market, failed, record_property):
+    checks = {c.name: c for c in D_checks({"flow": market()}, hours=2.0, tapes=1, long_hours=20.0, repeats=30)}
+    record(record_property, f"control {market.__name__}", [checks[n] for n in failed], control=True)
+    assert [n for n in failed if checks[n].passed] == []
