@@ -74,7 +74,7 @@ class EnvCore:
         schema = ObservationSchema.of(config)
         columns, width = len(schema), action_schema(config).width
         played = [room_for_ladder(v.market, config) for v in config.variants]
-        market = played[0] if self.feed is None else _sized_for(played[0], self.feed)
+        market = played[0] if self.feed is None else sized_for(played[0], self.feed)
         self.market = market
         self.arrays: MarketArrays = allocate(market, num_envs, self.threads, log_capacity, handles, played)
         if self.feed is not None:  # the recorded day is the whole flow
@@ -257,7 +257,7 @@ def room_for_ladder(market: MarketConfig, config: EnvConfig) -> MarketConfig:
     return replace(market, max_own_orders=max(market.max_own_orders, orders))
 
 
-def _sized_for(market: MarketConfig, feed: ReplayFeed) -> MarketConfig:
+def sized_for(market: MarketConfig, feed: ReplayFeed) -> MarketConfig:
     """The market with a ladder that holds every price of *feed* and a pool that holds all its orders."""
     span = feed.max_price - feed.min_price + 1
     levels = min(max(market.levels, -(-(2 * span) // 64) * 64), MAX_LEVELS)

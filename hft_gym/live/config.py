@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
@@ -49,6 +49,13 @@ class SessionConfig:
     """
 
     symbols: tuple[str, ...] = setting(("AAPL",), min_length=1, max_length=64, doc="one market each")
+    feed: str = setting("", doc="a recorded file (docs/data.md) to replay instead of simulating; or, of paper trading, "
+                        "the address of a live feed")
+    queue_model: Literal["back", "front", "proportional"] = setting(
+        "back", doc="of level-2 data: which part of a queue unexplained decreases come from"
+    )
+    tick_size: float | None = setting(None, above=0.0, doc="of a feed, in currency; None: found from its prices")
+    lot_size: float | None = setting(None, above=0.0, doc="of one lot of a feed; None: found from its sizes")
     market: MarketConfig = setting(factory=MarketConfig, doc="the market: a preset's name, or its settings")
     latency: LatencyConfig | None = setting(None, doc="instead of the market's")
     fees: FeeConfig | None = setting(None, doc="instead of the market's")
@@ -69,6 +76,8 @@ class SessionConfig:
         twice = sorted({s for s in self.symbols if self.symbols.count(s) > 1})
         if twice:
             raise ConfigError(f"symbols: {', '.join(twice)} is there more than once")
+        if not self.feed and (self.tick_size or self.lot_size):
+            raise ConfigError("tick_size and lot_size are of a feed; of a simulated market, set market.tick_size")
         if "" in self.symbols:
             raise ConfigError("symbols: got an empty name; allowed are names of at least one character")
         if self.market.participants != 1:

@@ -45,7 +45,8 @@ class Floor:
         """Time of the last point that a view has shown [ns]."""
         self.traded = self.turnover = 0
         self.anchor = 0
-        """Market time from which points and decisions are counted [ns]."""
+        """Market time of the opening, from which points and decisions are counted [ns]."""
+        self.opened = self.suspended = False
         self.last_price: int | None = None
 
     @property
@@ -72,24 +73,27 @@ class Floor:
     # -- running -------------------------------------------------------------------------------------------
 
     def open(self, until: int) -> None:
-        """Let the market warm up until *until* [ns], as seen from each seat, and everybody begin."""
-        market, steps = self.market, {t.interval for t in self.traders}
-        times = sorted({until, *(t for step in steps for t in range(step, until, step))})
-        before = dict.fromkeys(steps, 0)
-        for time in times:
-            market.run_until(time)
-            for step in steps:
-                if time % step == 0 or time == until:
-                    for trader in self.traders:
-                        if trader.interval == step and trader.seat is not None:
-                            trader.seat.warm(time - before[step])
-                    before[step] = time
-            self._forget_logs()
+        """Let the market warm up until *until* [ns], as seen from each seat; then everybody begins."""
         self.anchor = until
-        for trader in self.everybody:
-            trader.begin()
-            self._first_mid(trader)
-        self._point()
+        self.run_until(until)
+
+    def _warm_up(self, end: int) -> None:
+        """Run towards the opening, at most to *end* [ns], in slices of each seat's own decisions."""
+        market = self.market
+        while market.time < min(end, self.anchor):
+            slices = [t.warm + t.interval for t in self.traders if t.warm + t.interval > market.time]
+            market.run_until(min(end, self.anchor, *slices))
+            for trader in self.traders:
+                if market.time in (trader.warm + trader.interval, self.anchor) and trader.seat is not None:
+                    trader.seat.warm(market.time - trader.warm)
+                    trader.warm = market.time
+            self._forget_logs()
+        if market.time >= self.anchor:
+            self.opened = True
+            for trader in self.everybody:
+                trader.begin()
+                self._first_mid(trader)
+            self._point()
 
     def _forget_logs(self) -> None:
         for log in (self.market.fills, self.market.orders, self.market.mids):
@@ -104,8 +108,14 @@ class Floor:
 
     def run_until(self, end: int) -> None:
         """Run to *end* [ns], with every decision on the way."""
-        self._decide()
+        if not self.opened:
+            self._warm_up(end)
+        if self.opened and not self.suspended:
+            self._decide()
         while self.market.time < end:
+            if self.suspended:
+                self._run(end)
+                break
             grid = self.market.time + self.interval - (self.market.time - self.anchor) % self.interval
             due = [t.due for t in self.everybody if t.due > self.market.time]
             self._run(min(end, grid, *due))
@@ -158,7 +168,7 @@ class Floor:
     def _decide(self) -> None:
         for trader in self.everybody:
             if trader.due == self.market.time and not trader.decide():
-                why = "parent order done" if trader.player and trader.player.env.task == "execution" else "capital lost"
+                why = "parent order done" if trader.env and trader.env.task == "execution" else "capital lost"
                 self.close(trader, why)
                 self._tell("warning", f"{trader.name}: {why}")
 
@@ -167,6 +177,24 @@ class Floor:
         mid = None if bid is None or ask is None else (bid + ask) / 2
         vwap = self.turnover / self.traded if self.traded else None
         self.points.append(Point(self.market.time, mid, bid, ask, vwap))
+
+    # -- losses of the feed --------------------------------------------------------------------------------
+
+    def suspend(self, why: str) -> None:
+        """Nobody decides any more; their orders are gone already."""
+        if not self.suspended:
+            self.suspended = True
+            self.collect()
+            self._tell("error", f"{self.market.symbol}: {why}; orders are withdrawn, positions kept")
+
+    def resume(self) -> None:
+        """Everybody decides again, from now on."""
+        if self.suspended:
+            self.suspended = False
+            for trader in self.everybody:
+                if trader.due >= 0:
+                    trader.due = self.market.time
+            self._tell("info", f"{self.market.symbol}: the feed is back")
 
     # -- coming and going ----------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class Player:
 
         given = dict(self.slot.parameters)
         if not given and seat.market.feed is None:
-            given = tuned.tuned_parameters(self.slot.name, self.env)
+            given = tuned.tuned_parameters(self.slot.name, seat.config)
         return baselines.make(self.slot.name, seat, **given)
 
 

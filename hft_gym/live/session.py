@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 from hft_gym.config import build, did_you_mean
+from hft_gym.data.replay import ReplayFeed
+from hft_gym.envs.core import sized_for
 from hft_gym.errors import ConfigError, OrderError
 from hft_gym.evaluation.episodes import Episodes
 from hft_gym.feed.mock import market_seed
@@ -25,6 +28,8 @@ __all__ = ["HUMAN", "LiveSession"]
 
 HUMAN = "human"
 """Name of the person who trades by hand."""
+UNNAMED = "SIM"
+"""Symbol of a recorded file's instrument that has no name."""
 
 
 class LiveSession:
@@ -81,19 +86,46 @@ class LiveSession:
         )
         self.alerts = Alerts()
         self.floors: dict[str, Floor] = {
-            symbol: Floor(
-                Market(
-                    replace(sized, warm_up_ns=0), market_seed(self.config.seed, symbol), symbol=symbol,
-                    log_capacity=self.config.log_capacity,
-                ),
-                players, self.config.interval, self.alerts,
-            )
-            for symbol in self.config.symbols
+            market.symbol: Floor(market, players, self.config.interval, self.alerts) for market in self._markets(sized)
         }
-        self.origin = sized.warm_up_ns
+        self.origin = max(floor.market.time for floor in self.floors.values()) + self.config.market.warm_up_ns
         """Market time at which the session opened [ns]."""
         for floor in self.floors.values():
-            floor.open(sized.warm_up_ns)
+            floor.open(self.origin)
+
+    def _markets(self, sized: MarketConfig) -> list[Market]:
+        """The markets, before their warm-up."""
+        config = self.config
+        if not config.feed:
+            bare = replace(sized, warm_up_ns=0)
+            return [
+                Market(bare, market_seed(config.seed, symbol), symbol=symbol, log_capacity=config.log_capacity)
+                for symbol in config.symbols
+            ]
+        found = []
+        for symbol in config.symbols:
+            day = self._day(symbol)
+            room = replace(sized_for(sized, day), tick_size=day.tick_size, warm_up_ns=0)
+            seed = market_seed(config.seed, symbol)
+            found.append(Market(room, seed, feed=day, symbol=symbol, log_capacity=config.log_capacity))
+        return found
+
+    def _day(self, symbol: str) -> ReplayFeed:
+        config = self.config
+        return ReplayFeed.from_file(
+            config.feed, config.tick_size, symbol=None if symbol == UNNAMED else symbol,
+            queue_model=config.queue_model, lot_size=config.lot_size,
+        )  # fmt: skip
+
+    def market_from(self, path: Path, symbol: str) -> Market:
+        """The market that `Market.save` wrote, for `load`."""
+        return Market.load(path, feed=self._day(symbol) if self.config.feed else None)
+
+    @property
+    def over(self) -> bool:
+        """Whether a recorded day has come to its end."""
+        markets = [floor.market for floor in self.floors.values()]
+        return all(m.feed is not None and m.time >= int(m.feed.times[-1]) for m in markets)
 
     # -- the clock -----------------------------------------------------------------------------------------
 
@@ -273,7 +305,8 @@ class LiveSession:
         """
         floors = list(self.floors.values())
         tenures = [[*floor.past, *(trader.tenure for trader in floor.everybody)] for floor in floors]
-        tick, capital = self.config.market.tick_size, self.config.initial_cash / self.config.market.tick_size
+        tick = floors[0].market.config.tick_size
+        capital = self.config.initial_cash / tick
         return [
             joined(list(group), group[0].name, self.config.seed, tick, capital)
             for group in zip(*tenures, strict=True)

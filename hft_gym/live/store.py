@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,6 +114,7 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
             "tape": list(floor.tape),
             "points": list(floor.points),
             "numbers": [floor.shown, floor.traded, floor.turnover, floor.last_price, floor.anchor],
+            "flags": [floor.opened, floor.suspended],
         }
     if fresh or not parts:
         part = f"past-{generation}.npz"
@@ -142,13 +143,14 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def load(cls: type[S], folder: str | os.PathLike[str]) -> S:
-    """See `LiveSession.load`."""
+def load(
+    cls: type[S], folder: str | os.PathLike[str], prepare: Callable[[SessionConfig], S] | None = None
+) -> S:
+    """See `LiveSession.load`; *prepare* makes the session without its markets, default: ``cls.prepared``."""
     where = Path(folder)
     text = read(where)
     try:
-        config = build(SessionConfig, text["config"])
-        session = cls.prepared(config)
+        session = (prepare or cls.prepared)(build(SessionConfig, text["config"]))
         session.origin = text["origin"]
         for player, name in zip(session.players, text["players"], strict=True):
             player.name = name
@@ -161,7 +163,7 @@ def load(cls: type[S], folder: str | os.PathLike[str]) -> S:
             with np.load(where / part, allow_pickle=False) as file:
                 past.append({name: file[name] for name in file.files})
         for i, (symbol, told) in enumerate(text["floors"].items()):
-            market = Market.load(where / told["market"])
+            market = session.market_from(where / told["market"], symbol)
             session.floors[symbol] = _floor(session, market, told, values, past, i)
     except _DAMAGE as error:
         raise CheckpointError(f"{where} is damaged, or of another version ({type(error).__name__}: {error})") from error
@@ -228,6 +230,7 @@ def _floor(
     floor.tape = deque((Print(*row) for row in told["tape"]), maxlen=TAPE_LENGTH)
     floor.points = deque((Point(*row) for row in told["points"]), maxlen=POINTS)
     floor.shown, floor.traded, floor.turnover, floor.last_price, floor.anchor = told["numbers"]
+    floor.opened, floor.suspended = told["flags"]
     return floor
 
 

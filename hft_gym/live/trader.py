@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym.config import to_dict
+from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.seats import AgentSeat, SeatEnd
 from hft_gym.live.policies import Player
 from hft_gym.live.tenure import Tenure
@@ -35,11 +37,20 @@ class Trader:
 
     def __init__(self, market: Market, participant: int, player: Player | None, interval: int) -> None:
         self.market, self.participant, self.player = market, participant, player
-        self.interval = interval if player is None else player.env.step_ns
-        self.seat = None if player is None else AgentSeat(market, participant, player.env)
+        self.interval = interval
+        self.env: EnvConfig | None = None
+        self.seat: AgentSeat | None = None
+        if player is not None:
+            self.env = player.env
+            if market.feed is not None:  # its tick is its own
+                own = replace(player.env.market, tick_size=market.config.tick_size)
+                self.env = replace(player.env, market=own)
+            self.interval, self.seat = self.env.step_ns, AgentSeat(market, participant, self.env)
         self.policy: Any = None
         self.memory: Any = None
         self.started = False
+        self.warm = market.time
+        """Market time up to which the seat knows of the warm-up [ns]."""
         self.due = -1
         """Market time of the next decision [ns]; -1: none is due any more."""
         self.tenure = Tenure("", "", market.symbol, participant, 0)
@@ -61,7 +72,7 @@ class Trader:
         name, kind = ("human", "human") if player is None else (player.name, player.kind)
         self.tenure = Tenure(
             name, kind, market.symbol, self.participant, market.time, account.equity_units,
-            {} if player is None else to_dict(player.env),
+            {} if self.env is None else to_dict(self.env),
         )
         self.fees_before = account.fees_units
         self.peak = self.drawdown = self.spread_captured = self.adverse = 0.0
@@ -85,13 +96,13 @@ class Trader:
         good: the parent order is complete or its deadline has come, or the capital is lost.
         """
         self.due = self.market.time + self.interval
-        if self.player is None or self.seat is None:
+        if self.env is None or self.seat is None:
             self._note()
             return True
         if self.started:
             ended = self.seat.look(self.market.time - self._last, self._held)
             self._note()
-            env = self.player.env
+            env = self.env
             limit = env.capital if env.loss_limit is None else min(env.capital, env.loss_limit)
             if self.equity <= -limit:
                 return False
@@ -163,7 +174,7 @@ class Trader:
 
     # -- the state as a value --------------------------------------------------------------------------------
 
-    _NUMBERS = ("started", "due", "peak", "drawdown", "spread_captured", "adverse", "fees_before", "_volume")
+    _NUMBERS = ("started", "due", "peak", "drawdown", "spread_captured", "adverse", "fees_before", "warm", "_volume")
 
     def state(self) -> dict[str, Any]:
         """What is not in the market's arrays, nor in the tenure, as JSON-able data."""

@@ -26,23 +26,26 @@ from hft_gym.book.ladder import (
     sentinel,
 )
 from hft_gym.flow.state import EXTRA, restart_cancel_clock
-from hft_gym.market.accounts import NO_KEY, mid_of, own_volume, refresh_mid
+from hft_gym.market.accounts import NO_KEY, mid_of, own_volume, refresh_mid, withdraw
 from hft_gym.market.arrays import MarketArrays, no_replay
 from hft_gym.market.exchange import Exchange
 from hft_gym.market.kernel import advance, close_position, log_mids, open_market
 from hft_gym.market.live import remember
-from hft_gym.market.messages import entries_per_participant, send_change, send_order
+from hft_gym.market.messages import drop_messages, entries_per_participant, send_change, send_order
 from hft_gym.market.reactive import settle
 from hft_gym.market.recorder import Recorder, allocate_recorder, finish_recording, record_event, start_recording
-from hft_gym.market.records import EVENT_ANY, RESTING
+from hft_gym.market.records import EVENT_ANY, RESTING, EndReason
 from hft_gym.market.replay import Replay, open_replay
 from hft_gym.market.risk import release
 
-OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, SET_BOOK, DEPTH, QUEUES, MID, START_TAPE, RECORD, RELEASE = range(13)
+(
+    OPEN, BEGIN, ADVANCE, SEND, CHANGE, CLOSE, WITHDRAW, SET_BOOK, DEPTH, QUEUES, MID, START_TAPE, RECORD, RELEASE,
+) = range(14)  # fmt: skip
 """The commands; the functions below say what they read from their arguments and the table."""
 
 N_ARGUMENTS = 6
 TABLE_COLUMNS = 3
+_CANCELLED = int(EndReason.CANCELLED)
 _int64: Any = np.int64  # to mypy an integer like any other
 
 
@@ -76,6 +79,17 @@ def refresh_mids(ex: Exchange) -> None:
 
 
 @kernel
+def withdraw_all(ex: Exchange, p: int) -> int:
+    """WITHDRAW: end every order of *p* now, and forget its messages; its position stays."""
+    n_before = ex.flow_state["n_live"]
+    drop_messages(ex, p)
+    per = entries_per_participant(ex)
+    for o in range((p - 1) * per, p * per):
+        withdraw(ex, p, o, _CANCELLED)
+    return after_withdrawal(ex, n_before)
+
+
+@kernel
 def set_book(ex: Exchange, table: Any) -> int:
     """SET_BOOK: replace the flow's orders by the (side, price, quantity) of *table*, in order of arrival."""
     flow_state, state = ex.flow_state, ex.state
@@ -103,6 +117,12 @@ def close(ex: Exchange, p: int) -> int:
     """CLOSE: end *p*'s trading now; the market goes on."""
     n_before = ex.flow_state["n_live"]
     close_position(ex, p)
+    return after_withdrawal(ex, n_before)
+
+
+@kernel
+def after_withdrawal(ex: Exchange, n_before: int) -> int:
+    """Let the flow see a book that was changed between two events; the flow had *n_before* orders."""
     if ex.flow["reactive"] != 0:
         settle(ex, EXTRA, ex.state["time"])
     elif ex.flow_state["replaying"] == 0:
@@ -226,6 +246,8 @@ def run_markets(
             result[e] = set_book(ex, table)
         elif command == CLOSE:
             result[e] = close(ex, a[0])
+        elif command == WITHDRAW:
+            result[e] = withdraw_all(ex, a[0])
         elif command == OPEN:
             result[e] = open_(ex, a[0])
         elif command == RELEASE:

@@ -219,6 +219,12 @@ class Market(MarketState):
         if self._run(entries.CHANGE, CANCEL, entry, 0, 0, sent) == REFUSED:
             raise self._risk_error(participant)
 
+    def withdraw(self, participant: int) -> None:
+        """End a participant's orders now, without latency, and drop its messages in flight, as an exchange does when a
+        connection is lost; its position stays.
+        """
+        self._run(entries.WITHDRAW, self._participant(participant))
+
     def close_position(self, participant: int) -> None:
         """End a participant's trading now, without latency: withdraw every order and message, and trade the
         position away at book prices.

@@ -236,8 +236,8 @@ def test_reset_and_another_market_open_anew() -> None:
 
 def test_the_capital_can_be_lost() -> None:
     session = _session("random")
-    session.players[0].env = replace(session.players[0].env, loss_limit=20.0)
-    session.floors["AAPL"].traders[0].player = session.players[0]
+    first = session.floors["AAPL"].traders[0]
+    first.env = replace(first.env, loss_limit=20.0)
     session.advance(60 * SECOND)
     trader = session.view("AAPL").traders[0]
     assert trader["ended"] == "capital lost" and trader["position"] == 0 and trader["equity"] <= -20
