@@ -163,6 +163,12 @@ COMMANDS = (
         "hft-gym dashboard --strategy microprice-maker --strategy market-making",
     ),
     Command(
+        "paper",
+        "hft_gym.cli_live:paper",
+        "Let baselines and trained agents trade on any data feed with paper money; stopped and resumed at will.",
+        "hft-gym paper --feed mock --strategy market-making join-touch --seconds 60 --speed 10",
+    ),
+    Command(
         "calibrate",
         "hft_gym.calibration.command:main",
         "Fit an order-flow model to real data; estimates with errors, residual check, a market as a file.",

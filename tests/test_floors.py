@@ -48,6 +48,7 @@ FLOORS = {
     "hft_gym.cli_info": 8,
     "hft_gym.cli_data": 8,
     "hft_gym.cli_feed": 8,
+    "hft_gym.cli_live": 8,
     "hft_gym.cli_runs": 8,
     "hft_gym.bench": 8,
     "hft_gym.live": 8,

@@ -31,6 +31,7 @@ COVERED = (
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
     (r"hft-gym demo", "tests/train/test_demo.py"),
     (r"hft-gym runs (show|compare|sql) .*", "tests/report/test_store.py, where there are runs"),
+    (r"hft-gym paper (--feed binance|--resume) .*", "tests/live/test_paper.py, where there is a venue, or a run"),
     (r"hft-gym watch-feed (ws://\S+|session .*)", "tests/feed/test_feed_cli.py, where there is a server, or a session"),
     (
         r"hft-gym calibrate .* --model spread-hawkes .*",

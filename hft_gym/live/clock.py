@@ -45,6 +45,7 @@ class SessionClock:
         session: what runs.
         speed: seconds of the session in one of ours: 0.1 to 1000, or inf for as fast as possible.
         quantum_ns: the session advances by whole multiples of this [ns].
+        until_ns: session time at which the clock stops by itself [ns]; None: it does not.
         clock: for tests.
 
     Raises:
@@ -52,11 +53,13 @@ class SessionClock:
     """
 
     def __init__(
-        self, session: Runs, speed: float = 1.0, *, quantum_ns: int = 10_000_000, clock: Clock | None = None
+        self, session: Runs, speed: float = 1.0, *, quantum_ns: int = 10_000_000, until_ns: int | None = None,
+        clock: Clock | None = None,
     ) -> None:
         if quantum_ns < 1:
             raise ConfigError(f"quantum_ns is {quantum_ns}; allowed is at least 1")
         self.session, self.quantum_ns, self.clock = session, quantum_ns, clock or Clock()
+        self.until_ns = until_ns
         self.error: Exception | None = None
         self.given_up_ns = 0
         self._speed = _checked(speed)
@@ -108,7 +111,7 @@ class SessionClock:
         self.session.advance(duration_ns)
 
     async def wait(self) -> None:
-        """Wait until the session fails or is paused.
+        """Wait until the session fails, is paused or has come to ``until_ns``.
 
         Raises:
             Exception: what it failed with.
@@ -123,7 +126,7 @@ class SessionClock:
 
     async def _run(self) -> None:
         try:
-            while True:
+            while self.until_ns is None or self.session.time_ns < self.until_ns:
                 await self._turn()
         except Exception as error:
             logger.error("the session has failed: %s", error)
@@ -144,6 +147,8 @@ class SessionClock:
                 self._anchor = begin - (due - allowed), here
                 due = allowed
             stretch = min(stretch, due // quantum * quantum)
+        if self.until_ns is not None:
+            stretch = min(stretch, self.until_ns - session.time_ns)
         session.advance(stretch)
         took = max(self.clock.monotonic() - before, 1)
         self._cost = 0.7 * self._cost + 0.3 * took / stretch

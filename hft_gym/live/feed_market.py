@@ -23,7 +23,7 @@ from hft_gym.data import follow_state as c
 from hft_gym.data.follower import BookFollower
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.messages import FEED_DTYPE, FeedFlag, FeedKind, FeedMeta, units_of
-from hft_gym.data.ops import CHECKPOINT_DTYPE
+from hft_gym.data.ops import CHECKPOINT_DTYPE, OP_HALT, REPLAY_DTYPE
 from hft_gym.data.replay import ReplayFeed, ReplayStats
 from hft_gym.data.sources import Chunk
 from hft_gym.errors import CheckpointError, ConfigError, DataError
@@ -93,6 +93,8 @@ class FeedMarket(Market):
             meta, self.issues, Path(opening.symbol), tick_units=tick, lot_units=lot, queue_model=queue_model, open_at=0,
             levels=1, checkpoint_rows=2**60, capacity=_BOOK_LEVELS,
         )
+        self._traded: dict[tuple[OrderSide, int], None] = {}
+        """Levels that were traded at since the last news of the book."""
         self._known: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._follow(opening, at)
         feed = self._opened(opening, at, tick / _UNITS)
@@ -105,11 +107,14 @@ class FeedMarket(Market):
         book = self._follower
         if not book.checkpoints:
             raise DataError(f"{opening.symbol}: the first picture of the book is crossed or off the tick {tick_size:g}")
-        orders, ops = book.checkpoints[0].astype(CHECKPOINT_DTYPE), np.concatenate(book.ops)
+        orders = book.checkpoints[0].astype(CHECKPOINT_DTYPE)
         self._forget()
+        # A market without any operation would be a simulated one; this one changes nothing.
+        ops = np.zeros(1, REPLAY_DTYPE)
+        ops["time"], ops["op"], ops["handle"] = at, OP_HALT, -1
         stats = ReplayStats(1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0)
         return ReplayFeed(
-            symbol=opening.symbol, date="", tick_size=tick_size, levels=1, ops=ops[:0],
+            symbol=opening.symbol, date="", tick_size=tick_size, levels=1, ops=ops,
             op_row_start=np.zeros(2, np.int64), times=np.array([at], np.int64), book=np.zeros((1, 1, 4), np.int64),
             checkpoint_rows=1, checkpoint_start=np.array([0, len(orders)], np.int64), checkpoint_orders=orders,
             max_handles=ORDERS, min_price=0, max_price=0, start_ns=at, end_ns=at + 1, stats=stats,
@@ -163,10 +168,19 @@ class FeedMarket(Market):
     def _follow(self, message: MarketDataMessage, at: int) -> None:
         """Give a message to the follower: its trade, and the levels that have changed."""
         rows: list[tuple[int, int, int, int]] = []
+        self.levels = max(self.levels, len(message.bids), len(message.asks))
         if message.kind is DataKind.TRADE and message.price is not None and message.side is not None:
-            rows.append((_TRADE, int(message.side.opposite), _units(message.price), _units(message.volume)))
+            resting, price = message.side.opposite, _units(message.price)
+            rows.append((_TRADE, int(resting), price, _units(message.volume)))
+            self._traded[resting, price] = None
         for side, levels in ((OrderSide.BID, message.bids), (OrderSide.ASK, message.asks)):
             rows += [(_LEVEL, int(side), price, size) for price, size in self._changes(side, levels)]
+        if message.kind is DataKind.DEPTH:
+            # An exchange tells of a trade before the book that it left behind: that a level is as it was is news.
+            told = {row[1:3] for row in rows}
+            silent = [(side, price) for side, price in self._traded if (int(side), price) not in told]
+            rows += [(_LEVEL, int(side), price, self._known[side].get(price, 0)) for side, price in silent]
+            self._traded.clear()
         if not rows:
             return
         records = np.zeros(len(rows), FEED_DTYPE)
@@ -180,11 +194,13 @@ class FeedMarket(Market):
         """(price, new total) in units of the levels of a side that differ from what was known.
 
         A message shows the best levels alone: one that is not in it has gone if it would be among them, and else is
-        taken to be as it was.
+        taken to be as it was. Fewer levels than the most so far are a whole side.
         """
         known, sign = self._known[side], -1 if side == OrderSide.BID else 1
         shown = {_units(price): _units(size) for price, size in levels if size > 0}
         farthest = max((sign * price for price in shown), default=math.inf)
+        if len(shown) < self.levels:
+            farthest = math.inf
         changed = [(price, 0) for price in known if price not in shown and sign * price <= farthest]
         changed += [(price, size) for price, size in shown.items() if known.get(price) != size]
         room = min(_FAR * max(self.levels, 16), _BOOK_LEVELS // 8)

@@ -72,10 +72,16 @@ class Floor:
 
     # -- running -------------------------------------------------------------------------------------------
 
-    def open(self, until: int) -> None:
-        """Let the market warm up until *until* [ns], as seen from each seat; then everybody begins."""
-        self.anchor = until
-        self.run_until(until)
+    def prepare(self, opening: int) -> None:
+        """Until *opening* [ns] the market warms up, as seen from each seat; then everybody begins.
+
+        Raises:
+            ConfigError: a strategy's parameter is wrong.
+        """
+        self.anchor = opening
+        for trader in self.traders:
+            if trader.player is not None and trader.seat is not None:
+                trader.player.policy(trader.seat)
 
     def _warm_up(self, end: int) -> None:
         """Run towards the opening, at most to *end* [ns], in slices of each seat's own decisions."""
@@ -90,6 +96,7 @@ class Floor:
             self._forget_logs()
         if market.time >= self.anchor:
             self.opened = True
+            self._forget_logs()
             for trader in self.everybody:
                 trader.begin()
                 self._first_mid(trader)
@@ -186,6 +193,10 @@ class Floor:
             self.suspended = True
             self.collect()
             self._tell("error", f"{self.market.symbol}: {why}; orders are withdrawn, positions kept")
+
+    def catch_up(self) -> None:
+        """Let happen what is due at this very moment."""
+        self._run(self.market.time)
 
     def resume(self) -> None:
         """Everybody decides again, from now on."""

@@ -77,21 +77,27 @@ class LiveSession:
 
     def _open(self) -> None:
         self.saved: dict[str, Any] | None = None
-        players = self.players = self._players()
-        exchange = self.config.exchange
-        sized = replace(
-            exchange,
-            participants=len(players) + 1,
-            max_own_orders=max(64, exchange.max_own_orders, *(p.env.market.max_own_orders for p in players)),
-        )
+        self.players = self._players()
         self.alerts = Alerts()
         self.floors: dict[str, Floor] = {
-            market.symbol: Floor(market, players, self.config.interval, self.alerts) for market in self._markets(sized)
+            market.symbol: Floor(market, self.players, self.config.interval, self.alerts)
+            for market in self._markets(self._sized())
         }
         self.origin = max(floor.market.time for floor in self.floors.values()) + self.config.market.warm_up_ns
         """Market time at which the session opened [ns]."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let the markets warm up."""
         for floor in self.floors.values():
-            floor.open(self.origin)
+            floor.prepare(self.origin)
+            floor.run_until(self.origin)
+
+    def _sized(self) -> MarketConfig:
+        """The market with room for everybody."""
+        exchange, players = self.config.exchange, self.players
+        own = max(64, exchange.max_own_orders, *(p.env.market.max_own_orders for p in players))
+        return replace(exchange, participants=len(players) + 1, max_own_orders=own)
 
     def _markets(self, sized: MarketConfig) -> list[Market]:
         """The markets, before their warm-up."""
@@ -301,9 +307,12 @@ class LiveSession:
 
     def episodes(self) -> list[Episodes]:
         """What every trader has done so far, an episode a symbol, as `hft_gym.report` takes it; a person who sent no
-        order is left out. The session goes on: positions are marked, not closed (`finish` closes them).
+        order is left out. The session goes on: positions are marked, not closed (`finish` closes them). Before the
+        first decision there is nothing.
         """
         floors = list(self.floors.values())
+        if not all(floor.opened for floor in floors):
+            return []
         tenures = [[*floor.past, *(trader.tenure for trader in floor.everybody)] for floor in floors]
         tick = floors[0].market.config.tick_size
         capital = self.config.initial_cash / tick

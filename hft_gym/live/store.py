@@ -128,6 +128,7 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
         "generation": generation,
         "config": to_dict(session.config),
         "origin": session.origin,
+        "now": session.origin + session.time_ns,
         "players": [p.name for p in session.players],
         "alerts": list(session.alerts.found),
         "floors": floors,

@@ -1,0 +1,171 @@
+"""``hft-gym paper``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.live import Live
+from rich.table import Table
+
+from hft_gym.errors import ConfigError
+from hft_gym.market.config import FeeConfig, LatencyConfig
+from hft_gym.market.limits import RiskLimits
+from hft_gym.terminal import command_line, make_console, parse_options
+
+if TYPE_CHECKING:
+    from hft_gym.live import LiveSession
+    from hft_gym.live.run import PaperConfig
+
+
+@dataclass(frozen=True)
+class PaperArgs:
+    """Let strategies trade on a data feed, with paper money: the market's own rules for queues, latency, fees, limits.
+
+    Ctrl-C stops with the state kept; --resume FOLDER goes on, also after a kill. At the end of --seconds or of the feed
+    positions are closed. The run is added to the runs that hft-gym runs lists.
+
+    Example: hft-gym paper --feed mock --strategy market-making:skew=2 join-touch --seconds 60 --speed 10
+    """
+
+    feed: str = "mock"
+    """mock, replay:FILE, recording:FOLDER, ws://..., binance, binance://futures, coinbase."""
+    strategy: tuple[str, ...] = ("market-making",)
+    """Who trades, side by side: baselines (with parameters as market-making:skew=2), paths of trained agents."""
+    symbols: tuple[str, ...] = ()
+    """Instruments (default: all that the source has; mock: AAPL)."""
+    seconds: float = 0.0
+    """Session time after which positions are closed and the run ends; 0: no limit."""
+    speed: float = 1.0
+    """Mock, replay: seconds of market time in one of yours, 0.1 to 1000 or inf."""
+    seed: int = 0
+    """Mock: seed of the markets."""
+    market: str = "default"
+    """Mock: the market of each symbol, by the name of a preset or the TOML file of hft-gym calibrate."""
+    queue_model: Literal["back", "front", "proportional"] = "back"
+    """Feeds without single orders: which part of a queue decreases come from that no trade explains."""
+    tick_size: float | None = None
+    """Feeds: the tick in currency (default: found from the prices)."""
+    lot_size: float | None = None
+    """Feeds: the size of one lot (default: found from the sizes)."""
+    levels: int = 50
+    """Feeds: price levels a side that are followed."""
+    order_size: int | None = None
+    """Lots of an order (default: 1, or what an agent was trained with)."""
+    max_position: int | None = None
+    """Largest absolute position of a strategy in lots (default: 10, or what an agent was trained with)."""
+    step_ns: int | None = None
+    """Time between decisions in ns (default: 100 ms, or what an agent was trained with)."""
+    latency: LatencyConfig = field(default_factory=LatencyConfig)
+    """Of orders, cancels and market data, on top of what a live feed takes by itself."""
+    fees: FeeConfig = field(default_factory=FeeConfig)
+    """What fills cost."""
+    risk: RiskLimits = field(default_factory=RiskLimits)
+    """Limits of each strategy."""
+    initial_cash: float = 100_000.0
+    """Of each strategy, in currency."""
+    out: Path | None = None
+    """Folder of the state (default: runs/paper-DATE-TIME)."""
+    resume: Path | None = None
+    """Go on with the run in this folder; what is set there holds, other options do not count."""
+    parts: Path = Path("runs/parts")
+    """Store that the run is added to, as a part that hft-gym runs reads."""
+    token: str = ""
+    """What a server of ours asks for."""
+    rest_url: str = ""
+    """Binance: address of the snapshots, for a WebSocket address of your own."""
+    venue: Literal["", "binance", "coinbase"] = ""
+    """Whose stream a ws:// address is; default: that of hft-gym serve-feed."""
+
+
+def _config(args: PaperArgs) -> PaperConfig:
+    from hft_gym.config import build
+    from hft_gym.live.run import PaperConfig
+    from hft_gym.market.config import MarketConfig
+
+    mock = args.feed == "mock" or args.feed.startswith("mock:")
+    symbols = args.symbols or (("AAPL",) if mock else ())
+    given: dict[str, Any] = {
+        "strategies": list(args.strategy),
+        "latency": args.latency,
+        "fees": args.fees,
+        "risk": args.risk,
+        **{name: getattr(args, name) for name in ("order_size", "max_position", "step_ns", "initial_cash")},
+        **{name: getattr(args, name) for name in ("queue_model", "tick_size", "lot_size")},
+    }
+    if mock:
+        given["market"] = build(MarketConfig, args.market)
+    elif args.market != PaperArgs.market:
+        raise ConfigError(f"market is {args.market!r}, but the market is the feed's; --market is for mock feeds")
+    if args.latency == LatencyConfig() and mock:
+        given["latency"] = None  # a TOML file's own
+    if args.fees == FeeConfig() and mock:
+        given["fees"] = None
+    if args.risk == RiskLimits() and mock:
+        given["risk"] = None
+    policy = "block" if args.speed == float("inf") else "drop_oldest"
+    feed = {
+        "url": args.feed, "symbols": symbols, "speed": args.speed, "seed": args.seed, "levels": args.levels,
+        "policy": policy, "token": args.token, "rest_url": args.rest_url,
+    }  # fmt: skip
+    return build(PaperConfig, {"feed": feed, "session": given, "seconds": args.seconds, "venue": args.venue})
+
+
+def _table(session: LiveSession) -> Table:
+    table = Table("symbol", "trader", "position", "equity", "fees", "drawdown", "orders", "fills", "", box=None)
+    for symbol, floor in session.floors.items():
+        if not floor.opened:
+            table.add_row(symbol, "warming up")
+            continue
+        for trader in session.view(symbol, 1, since_ns=0).traders:
+            if trader["kind"] == "human":
+                continue
+            cells = (f"{trader[name]:,.2f}" for name in ("equity", "fees", "drawdown"))
+            state = trader["ended"] or ("feed lost" if floor.suspended else "")
+            counts = (str(len(trader["orders"])), str(trader["counters"]["fills"]))
+            table.add_row(symbol, trader["name"], str(trader["position"]), *cells, *counts, state)
+    return table
+
+
+def paper() -> int:
+    """Entry of ``hft-gym paper``."""
+    from hft_gym.live.run import PaperRun
+    from hft_gym.report import compare, print_comparison
+    from hft_gym.report.parts import write_part
+
+    args: PaperArgs = parse_options(PaperArgs)
+    console = make_console(120)
+    if args.resume is not None:
+        other = [n for n, v in asdict(args).items() if n not in ("resume", "parts") and v != asdict(PaperArgs())[n]]
+        if other:
+            raise ConfigError(f"{', '.join(sorted(other))}: a run that is resumed goes on as it was set up")
+        folder, config = args.resume, None
+    else:
+        folder, config = args.out or Path("runs") / time.strftime("paper-%Y%m%d-%H%M%S"), _config(args)
+    shown: dict[str, Any] = {}
+    with Live(console=console, get_renderable=lambda: shown.get("table", ""), refresh_per_second=2, transient=True):
+
+        def show(session: LiveSession) -> None:
+            if console.is_terminal and time.monotonic() - shown.get("at", 0.0) > 0.4:
+                shown.update(table=_table(session), at=time.monotonic())
+
+        run = PaperRun(folder, config, on_turn=show)
+        episodes = asyncio.run(run.run())
+    session = run.session
+    if session is None or not episodes:
+        console.print("stopped before the first decision; nothing was traded", highlight=False)
+        return 0
+    console.print(_table(session))
+    agents = [player.name for player in session.players if player.kind == "agent"]
+    known = [e.name for e in episodes if e.name in agents]
+    comparison = compare(episodes, known, meta=run.meta(command_line("paper", None)))
+    print_comparison(comparison, console)
+    part = write_part(comparison, args.parts)
+    console.print(f"stored as {part.id} in {args.parts}", soft_wrap=True, markup=False)
+    if not run.finished:
+        how = f"hft-gym paper --resume {folder}"
+        console.print(f"stopped, positions kept; go on with: {how}", soft_wrap=True, markup=False)
+    return 0

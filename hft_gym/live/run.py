@@ -1,0 +1,308 @@
+"""`PaperRun`: paper trading on any feed, from the first decision to the report; stopped and resumed at will."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hft_gym import __version__
+from hft_gym.config import build, setting, to_dict, validate
+from hft_gym.errors import CheckpointError, ConfigError, FeedError
+from hft_gym.evaluation.episodes import Episodes
+from hft_gym.feed import (
+    BinanceDataFeed,
+    CoinbaseDataFeed,
+    DataFeed,
+    DataFeedConfig,
+    DataKind,
+    FeedStream,
+    MarketDataMessage,
+    open_feed,
+)
+from hft_gym.feed.paced import PacedFeed
+from hft_gym.live.clock import SessionClock
+from hft_gym.live.config import SessionConfig
+from hft_gym.live.paper import Opening, PaperSession
+from hft_gym.live.session import UNNAMED, LiveSession
+from hft_gym.live.store import replace_file
+
+__all__ = ["PaperConfig", "PaperRun"]
+
+NAME = "paper.json"
+SAVE_SECONDS = 1.0
+_TICK_S = 0.005
+_VENUES: dict[str, Callable[[DataFeedConfig], DataFeed]] = {"binance": BinanceDataFeed, "coinbase": CoinbaseDataFeed}
+_SHORT = {"mock": "mock://localhost", "binance": "binance://spot", "coinbase": "coinbase://"}
+
+
+@dataclass(frozen=True)
+class PaperConfig:
+    """What to trade on, and who trades. ``feed.url`` also takes ``mock``, ``binance`` and ``coinbase``."""
+
+    feed: DataFeedConfig = setting(factory=DataFeedConfig, doc="where the data come from")
+    session: SessionConfig = setting(factory=SessionConfig, doc="who trades, and how")
+    venue: Literal["", "binance", "coinbase"] = setting(
+        "", doc="whose stream a WebSocket address is; none: that of a server of ours"
+    )
+    seconds: float = setting(0.0, low=0.0, high=1e9, doc="session time after which positions are closed; 0: no limit")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        short = _SHORT.get(self.feed.url)
+        if short is not None:
+            object.__setattr__(self, "feed", replace(self.feed, url=short))
+        if self.session.feed:
+            raise ConfigError("session.feed: leave it out; the feed is what feed.url says")
+
+    @property
+    def kind(self) -> str:
+        """``"mock"``, ``"replay"``, or ``"live"``: whatever only tells of a market."""
+        scheme, colon, _ = self.feed.url.partition(":")
+        if colon and scheme in ("mock", "replay"):
+            return scheme
+        return "replay" if Path(self.feed.url).is_file() else "live"
+
+
+class PaperRun:
+    """A run in a folder, which holds its state about a second old at most.
+
+    Args:
+        folder: of the state; made where missing.
+        config: what to do; None: what the folder says, to go on with a run that was stopped or killed.
+        on_turn: called with the session a few times a second, to show it.
+        feed: instead of what ``config.feed`` says, for tests.
+
+    Raises:
+        ConfigError: a wrong setting, or a folder that holds another run.
+        CheckpointError: nothing to go on with.
+    """
+
+    def __init__(
+        self, folder: str | Path, config: PaperConfig | Mapping[str, Any] | None = None, *,
+        on_turn: Callable[[LiveSession], None] | None = None, feed: DataFeed | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.resumed = config is None
+        if config is None:
+            self.config = self._saved_config()
+        else:
+            self.config = build(PaperConfig, config)
+            if (self.folder / NAME).exists():
+                raise ConfigError(f"{self.folder} holds a run already; --resume goes on with it")
+        if feed is not None:
+            self.config = replace(self.config, feed=feed.config)
+        self.session: LiveSession | None = None
+        self.finished = False
+        self._on_turn, self._feed = on_turn, feed
+        self._stop = asyncio.Event()
+        self._saved = 0.0
+
+    def _saved_config(self) -> PaperConfig:
+        try:
+            text = json.loads((self.folder / NAME).read_bytes())
+        except FileNotFoundError:
+            raise CheckpointError(f"{self.folder}: there is no run of paper trading to go on with") from None
+        except ValueError as error:
+            raise CheckpointError(f"{self.folder / NAME} is damaged ({error})") from error
+        return build(PaperConfig, text)
+
+    def stop(self) -> None:
+        """End soon, with the state kept and positions as they are."""
+        self._stop.set()
+
+    async def run(self) -> list[Episodes]:
+        """Trade until the end of the feed, ``seconds`` or `stop`; returns what everybody did.
+
+        At the end of the feed or of ``seconds`` all positions are closed; after `stop` they are kept.
+
+        Raises:
+            FeedError: the feed cannot be had, or has failed; the state is kept.
+            ConfigError, DataError, CheckpointError: see `LiveSession` and `PaperSession`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _signals(self.stop):
+            try:
+                if self.config.kind == "live":
+                    await self._follow()
+                else:
+                    await self._simulate()
+            finally:
+                if self.session is not None:
+                    self._save(force=True)
+        if self.session is None:
+            return []
+        if self.finished:
+            episodes = self.session.finish()
+            self._save(force=True)
+            return episodes
+        return self.session.episodes()
+
+    # -- simulated and recorded markets ----------------------------------------------------------------------
+
+    async def _simulate(self) -> None:
+        session = self.session = await asyncio.to_thread(self._open)
+        self._begin()
+        until = round(self.config.seconds * 1e9) or None
+        days = [floor.market.feed for floor in session.floors.values()]
+        ends = [int(day.times[-1]) - session.origin for day in days if day is not None]
+        if ends:
+            until = min(max(ends), until or max(ends))
+        driver = SessionClock(session, self.config.feed.speed, until_ns=until)
+        driver.start()
+        try:
+            while driver.running and not self._stop.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), 0.05)
+                self._turn()
+        finally:
+            await driver.pause()
+        await driver.wait()
+        if driver.error is not None:
+            raise driver.error
+        self.finished = not self._stop.is_set()
+
+    def _open(self) -> LiveSession:
+        if self.resumed:
+            return LiveSession.load(self.folder)
+        config, feed = self.config.session, self.config.feed
+        if self.config.kind == "mock":
+            given: dict[str, Any] = {"symbols": feed.symbols or config.symbols, "seed": feed.seed}
+        else:
+            given = {"feed": feed.url.removeprefix("replay:"), "symbols": feed.symbols or (UNNAMED,)}
+        return LiveSession(replace(config, **given))
+
+    # -- live feeds --------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        settings = self.config.feed
+        feed = self._feed or _VENUES.get(self.config.venue, open_feed)(settings)
+        paced = isinstance(feed, PacedFeed)
+        async with feed:
+            stream = feed.start_streaming(
+                policy="block" if paced else "drop_oldest", buffer_size=max(settings.buffer_size, 50_000)
+            )
+            after = _saved_now(self.folder) if self.resumed else 0
+
+            def at(message: MarketDataMessage) -> int:
+                # A paced feed is a recording, whose own clock counts; else it is ours, on which we learn of things.
+                return message.timestamp if paced else feed.clock.unix()
+
+            stopper = asyncio.ensure_future(self._stop.wait())
+            reader = asyncio.ensure_future(self._read(feed, stream, at, after))
+            ticker = asyncio.ensure_future(self._tick(feed, None if paced else feed.clock.unix))
+            tasks: list[asyncio.Future[Any]] = [stopper, reader, ticker]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for part in (reader, ticker):
+                    if part.done():
+                        part.result()  # raises what it failed with
+                self.finished = not self._stop.is_set() and self.session is not None
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                stream.close()
+
+    async def _read(
+        self, feed: DataFeed, stream: FeedStream, at: Callable[[MarketDataMessage], int], after: int
+    ) -> None:
+        """Open on the first pictures of the books, then tell the session of everything."""
+        openings: dict[str, Opening] = {}
+        async for message in stream:
+            time_ns = at(message)
+            if isinstance(self.session, PaperSession):
+                self.session.tell(message, time_ns)
+                if self._is_over():
+                    return
+                if len(stream):
+                    await asyncio.sleep(0)
+                continue
+            openings.pop(message.symbol, None)
+            if message.kind is not DataKind.LOST and message.bids and message.asks and time_ns > after:
+                openings[message.symbol] = (message, time_ns)
+            if openings.keys() >= set(feed.symbols):
+                # Books of other symbols may have changed while the last one was awaited: all open now.
+                self.session = self._opened(feed, {s: (m, time_ns) for s, (m, _) in openings.items()})
+                self._begin()
+        if self.session is None:
+            raise FeedError(f"{self.config.feed.url}: the feed ended before there was a book with both sides")
+
+    def _opened(self, feed: DataFeed, openings: Mapping[str, Opening]) -> PaperSession:
+        if self.resumed:
+            return PaperSession.load(self.folder, openings)
+        return PaperSession(replace(self.config.session, symbols=feed.symbols, feed=self.config.feed.url), openings)
+
+    async def _tick(self, feed: DataFeed, unix: Callable[[], int] | None) -> None:
+        """Let time pass while nothing comes (of a recording only messages do)."""
+        while not self._is_over():
+            await feed.clock.sleep(_TICK_S)
+            if isinstance(self.session, PaperSession) and unix is not None:
+                self.session.advance_to(unix())
+            self._turn()
+
+    def _is_over(self) -> bool:
+        limit = round(self.config.seconds * 1e9)
+        return bool(limit) and self.session is not None and self.session.time_ns >= limit
+
+    # -- the folder ---------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if not self.resumed:
+            replace_file(self.folder / NAME, json.dumps(to_dict(self.config)).encode())
+        self._save(force=True)
+
+    def _turn(self) -> None:
+        self._save()
+        if self._on_turn is not None and self.session is not None:
+            self._on_turn(self.session)
+
+    def _save(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.session is not None and (force or now - self._saved >= SAVE_SECONDS):
+            self.session.save(self.folder)
+            self._saved = time.monotonic()
+
+    def meta(self, command: str | None = None) -> dict[str, Any]:
+        """What a report keeps of the run."""
+        if self.session is None:
+            raise ConfigError("the run has no session yet")
+        config = to_dict(self.session.config)
+        return {
+            "config": {**config, "feed": config["feed"] or None},
+            "paper": {"feed": self.config.feed.url, "symbols": list(self.session.config.symbols)},
+            "versions": {"hft_gym": __version__},
+            "command": command,
+        }
+
+
+def _saved_now(folder: Path) -> int:
+    """The markets' clock when a session was saved [ns]."""
+    from hft_gym.live.store import read
+
+    return int(read(folder)["now"])
+
+
+class _signals:
+    """Ctrl-C and SIGTERM call *stop* meanwhile, where the loop and the thread allow it."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self.stop, self.set = stop, []  # type: ignore[var-annotated]
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.stop)
+                self.set.append(number)
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in self.set:
+            loop.remove_signal_handler(number)

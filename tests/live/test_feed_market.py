@@ -1,0 +1,176 @@
+"""A market that follows a feed: its book is the feed's, and own orders are filled by what the feed says was traded."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from hft_gym.errors import CheckpointError, ConfigError, DataError
+from hft_gym.feed import DataKind, MarketDataMessage
+from hft_gym.live.feed_market import FeedMarket, steps_of
+from hft_gym.market.config import MarketConfig
+from hft_gym.types import OrderSide
+
+MS = 1_000_000
+PROMPT = {"order_ns": 0, "order_jitter_ns": 0, "cancel_ns": 0, "cancel_jitter_ns": 0, "market_data_ns": 0}
+CONFIG = MarketConfig(latency=PROMPT, participants=2)
+BIDS, ASKS = {100.0: 1.0, 99.5: 2.0, 99.0: 0.5}, {100.5: 1.5, 101.0: 1.0, 102.0: 4.0}
+
+
+def message(bids, asks, number=1, *, trade=None, kind=None, snapshot=False):
+    """A message that shows these books; *trade* is (price, size, aggressor)."""
+    bids = tuple(sorted(bids.items(), reverse=True))
+    asks = tuple(sorted(asks.items()))
+    price, volume, side = trade or (None, 0.0, None)
+    found = kind or (DataKind.TRADE if trade else DataKind.DEPTH)
+    best = [side_[0] if side_ else (None, 0.0) for side_ in (bids, asks)]
+    return MarketDataMessage(
+        "XY", 10**18, price, best[0][0], best[1][0], best[0][1], best[1][1], volume, number, found, side, bids, asks,
+        snapshot,
+    )  # fmt: skip
+
+
+def opened(model="back", **more):
+    return FeedMarket(message(BIDS, ASKS, snapshot=True), 10 * MS, CONFIG, queue_model=model, **more)
+
+
+def shown(market, side):
+    sign = 1 if side else -1
+    levels = market.depth(side, 100)
+    assert levels == sorted(levels, key=lambda level: sign * level[0])
+    return {market.to_price(p): v * market.lot_size for p, v in levels}
+
+
+def test_tick_and_lot_are_found_from_the_first_book() -> None:
+    market = opened()
+    assert (market.config.tick_size, market.lot_size) == (0.5, 0.5)
+    assert shown(market, OrderSide.BID) == BIDS and shown(market, OrderSide.ASK) == ASKS
+    assert steps_of([0.1, 0.3, 7.25]) == 5_000_000
+    fine = opened(tick_size=0.1, lot_size=0.25)
+    assert fine.config.tick_size == 0.1 and shown(fine, OrderSide.BID) == BIDS
+
+
+@pytest.mark.parametrize("model", ["back", "front", "proportional"])
+def test_the_book_is_the_feed_s_through_any_changes(model: str) -> None:
+    draw = random.Random(3)
+    market = opened(model)
+    bids, asks = dict(BIDS), dict(ASKS)
+    for number in range(2, 600):
+        middle = 100.0 + 0.5 * draw.randint(-4, 4)
+        for side, sign in ((bids, -1), (asks, 1)):
+            for _ in range(draw.randint(0, 3)):
+                price = middle + sign * 0.5 * draw.randint(1, 6)
+                size = 0.5 * draw.randint(0, 8)
+                side.pop(price, None)
+                if size:
+                    side[price] = size
+        for price in [p for p in bids if asks and p >= min(asks)]:
+            del bids[price]
+        trade = None
+        if bids and draw.random() < 0.3:  # the book that a message shows is the one after its trade
+            best = max(bids)
+            size = min(bids[best], 0.5 * draw.randint(1, 3))
+            bids[best] -= size
+            bids = {price: left for price, left in bids.items() if left}
+            trade = (best, size, OrderSide.ASK)
+        best = dict(sorted(bids.items(), reverse=True)[:3]), dict(sorted(asks.items())[:3])
+        market.tell(message(*best, number, trade=trade), market.time)
+        market.run_for(draw.randint(0, 3) * MS)
+        for side in OrderSide if trade is None else ():
+            assert list(shown(market, side).items())[:3] == list(best[side].items())
+    assert market.counters.rejected == 0 and market.issues.total == 0
+    assert len(market._ops) < 100  # what is done is forgotten
+
+
+def test_an_own_order_is_filled_when_its_queue_is_through() -> None:
+    market = opened()
+    order = market.submit(1, OrderSide.BID, 3, market.to_ticks(100.0))
+    market.run_for(MS)
+    assert market.working_orders(1)[0].volume_ahead == 2  # 1.0 in lots of 0.5
+    market.tell(message(BIDS, ASKS, 2, trade=(101.0, 0.5, OrderSide.BID)), market.time)  # elsewhere
+    market.tell(message({**BIDS, 100.0: 0.5}, ASKS, 2, trade=(100.0, 0.5, OrderSide.ASK)), market.time)
+    market.run_for(MS)
+    assert market.working_orders(1)[0].volume_ahead == 1 and market.account(1).position == 0
+    market.tell(message({99.5: 2.0, 99.0: 0.5}, ASKS, 3, trade=(100.0, 1.5, OrderSide.ASK)), market.time)
+    market.run_for(MS)
+    assert market.account(1).position == 2  # 3 lots were sold: one was ahead, two are ours
+    (left,) = market.working_orders(1)
+    assert (left.order_id, left.remaining, left.volume_ahead) == (order, 1, 0)
+    (fill,) = market.fills()
+    assert fill["maker"] and fill["price"] == market.to_ticks(100.0)
+
+
+@pytest.mark.parametrize(("model", "ahead"), [("back", 2), ("front", 0), ("proportional", 1)])
+def test_decreases_that_no_trade_explains_follow_the_queue_model(model: str, ahead: int) -> None:
+    market = opened(model)
+    market.submit(1, OrderSide.BID, 1, market.to_ticks(100.0))
+    market.run_for(MS)
+    market.tell(message({**BIDS, 100.0: 2.0}, ASKS, 2), market.time)  # as much again, behind
+    market.run_for(MS)
+    market.tell(message({**BIDS, 100.0: 1.0}, ASKS, 3), market.time)
+    market.run_for(MS)
+    assert market.working_orders(1)[0].volume_ahead == ahead
+
+
+def test_a_level_out_of_sight_is_remembered_and_one_that_must_be_seen_goes() -> None:
+    market = opened()
+    lower = {98.5: 1.0, 98.0: 1.0, 97.5: 3.0}, {99.0: 1.0, 99.5: 1.0, 100.0: 1.0}  # three levels are shown
+    market.tell(message(*lower, 2), market.time)
+    market.run_for(MS)
+    assert shown(market, OrderSide.BID) == lower[0] and shown(market, OrderSide.ASK) == {**lower[1], **ASKS}
+    market.tell(message(lower[0], {99.0: 1.0, 99.5: 1.0}, 3), market.time)  # the whole side
+    market.run_for(MS)
+    assert shown(market, OrderSide.ASK) == {99.0: 1.0, 99.5: 1.0}
+
+
+def test_a_loss_withdraws_orders_keeps_positions_and_waits_for_a_picture() -> None:
+    market = opened()
+    market.submit(1, OrderSide.ASK, 1)
+    market.run_for(MS)
+    market.submit(1, OrderSide.BID, 3, market.to_ticks(99.5))
+    market.submit(2, OrderSide.BID, 1, at=market.time + 5 * MS)  # on its way when the feed is lost
+    market.run_for(MS)
+    assert market.account(1).position == -1
+    market.tell(message({}, {}, 2, kind=DataKind.LOST), market.time)
+    market.run_for(20 * MS)
+    assert market.lost and not market.working_orders(1) and not market.working_orders(2)
+    assert market.account(1).position == -1 and market.account(2).position == 0
+    market.tell(message({90.0: 1.0}, {91.0: 1.0}, 3), market.time)  # no picture: not believed
+    market.run_for(MS)
+    assert market.lost and market.best(OrderSide.BID) == market.to_ticks(100.0)
+    market.tell(message({90.0: 1.0}, {91.0: 1.0}, 4, snapshot=True), market.time)
+    market.run_for(MS)
+    assert not market.lost and market.best(OrderSide.BID) == market.to_ticks(90.0)
+    assert market.account(1).mid == 181.0
+
+
+def test_accounts_go_on_another_day(tmp_path) -> None:
+    market = opened()
+    market.submit(1, OrderSide.ASK, 2)
+    market.submit(1, OrderSide.BID, 1, market.to_ticks(99.0))
+    market.run_for(MS)
+    before = market.account(1)
+    market.save(tmp_path / "accounts.npz")
+    other = opened()
+    other.restore_accounts(tmp_path / "accounts.npz")
+    assert replace(other.account(1), mid2=before.mid2) == before and not other.working_orders(1)
+    assert sum(other.account(p).position for p in range(3)) == 0
+    other.submit(1, OrderSide.BID, 1, other.to_ticks(99.0))  # nothing that was working stands in the way
+    other.run_for(MS)
+    assert len(other.working_orders(1)) == 1
+    (tmp_path / "accounts.npz").write_bytes(b"no")
+    with pytest.raises(CheckpointError):
+        other.restore_accounts(tmp_path / "accounts.npz")
+
+
+def test_wrong_openings_are_refused() -> None:
+    with pytest.raises(DataError, match="empty side"):
+        FeedMarket(message(BIDS, {}), 0, CONFIG)
+    with pytest.raises(ConfigError, match="queue_model"):
+        opened("middle")
+    with pytest.raises(ConfigError, match="tick_size"):
+        opened(tick_size=1e-9)
+    with pytest.raises(DataError, match="off the tick"):
+        opened(tick_size=7.0)

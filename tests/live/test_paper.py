@@ -1,0 +1,229 @@
+"""Paper trading from end to end: on venues with faults, recordings and servers; stopped, killed and resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hft_gym import cli
+from hft_gym.data.replay import ReplayFeed
+from hft_gym.errors import CheckpointError, ConfigError, FeedError
+from hft_gym.feed import FeedServer, FeedServerConfig, MockDataFeed, RecordingFeed
+from hft_gym.live import LiveSession
+from hft_gym.live.feed_market import FeedMarket
+from hft_gym.live.paper import PaperSession
+from hft_gym.live.run import PaperRun
+from hft_gym.report.store import Store
+from tests.data.feeds import binance_lines
+from tests.data.synthetic import write_day
+from tests.feed.harness import BinanceVenue, CoinbaseVenue, FaultProxy, coinbase_events, run
+from tests.feed.test_exchanges import QuickBinance, QuickCoinbase, binance_config
+
+SECOND = 1_000_000_000
+QUICK_STEPS = {"step_ns": 20_000_000, "market": {"warm_up_ns": 50_000_000}, "latency": {"order_ns": 100_000}}
+POISSON = {"flow": "poisson", "warm_up_ns": SECOND}
+
+
+def trade_binance(folder, faults=None, pause=0.004, **session):
+    """A run on a Binance venue behind a proxy with faults, until the venue's last update; returns run and episodes."""
+    lines, _ = binance_lines(1)
+
+    async def work():
+        async with BinanceVenue(lines, pause=pause) as venue, FaultProxy(venue.url, faults or {}) as proxy:
+            feed = QuickBinance(binance_config(venue, proxy.url, levels=20))
+            config = {"session": {"strategies": ["join-touch", "do-nothing"], **QUICK_STEPS, **session}}
+            done = PaperRun(folder, config, feed=feed, on_turn=lambda _: venue.at == len(venue.events) and done.stop())
+            return done, await done.run()
+
+    return run(work(), 30)
+
+
+def test_a_strategy_trades_on_binance(tmp_path) -> None:
+    done, episodes = trade_binance(tmp_path / "r")
+    assert [e.name for e in episodes] == ["join-touch", "do-nothing"] and not done.finished
+    session = done.session
+    assert isinstance(session, PaperSession) and isinstance(session.floor("TESTUSDT").market, FeedMarket)
+    working = session.view("TESTUSDT").traders[0]["orders"]
+    assert episodes[0].steps[0] > 20 and len(episodes[0].orders) + len(working) > 2
+    assert not len(episodes[1].orders) and session.config.feed and not session.floor("TESTUSDT").suspended
+
+
+def test_a_lost_feed_pulls_the_quotes_and_trading_goes_on_when_it_is_back(tmp_path) -> None:
+    done, _ = trade_binance(tmp_path / "r", {60: "cut", 90: "gap", 91: "gap", 92: "gap"})
+    texts = [alert[3] for alert in done.session.view("TESTUSDT").alerts]
+    lost = [i for i, text in enumerate(texts) if "lost" in text]
+    back = [i for i, text in enumerate(texts) if "feed is back" in text]
+    assert len(lost) >= 2 and len(back) == len(lost) and all(b > a for a, b in zip(lost, back, strict=True))
+    path = done.session.floor("TESTUSDT").traders[0].tenure.path
+    assert (np.diff(path["time"]) > 0).all()
+    orders = done.session.floor("TESTUSDT").traders[0].tenure.log("orders")
+    assert (orders["end_reason"] == 1).any()  # withdrawn
+
+
+def test_two_books_of_coinbase(tmp_path) -> None:
+    snapshots, events = coinbase_events(n=300)
+
+    async def work():
+        async with CoinbaseVenue(snapshots, events, pause=0.002) as venue:
+            feed = QuickCoinbase({"url": venue.url, "symbols": ["A-USD", "B-USD"], "buffer_size": 100_000})
+            config = {"session": {"strategies": ["join-touch"], **QUICK_STEPS}, "seconds": 0.5}
+            done = PaperRun(tmp_path / "r", config, feed=feed)
+            return done, await done.run()
+
+    done, episodes = run(work())
+    assert done.finished and len(episodes[0]) == 2 and (episodes[0].inventory[:, -1] == 0).all()
+    assert done.session.time_ns == pytest.approx(SECOND / 2, abs=SECOND / 5)
+
+
+def test_a_run_on_a_feed_is_resumed_with_its_position(tmp_path) -> None:
+    folder = tmp_path / "r"
+    first, _ = trade_binance(folder)
+    market = first.session.floor("TESTUSDT").market
+    market.submit(1, 0, 3)  # a position that the strategy did not ask for, to be found again
+    market.run_for(SECOND)
+    position, cash = market.account(1).position, market.account(1).cash
+    assert position
+    first.session.save(folder)
+    with pytest.raises(ConfigError, match="--resume"):
+        PaperRun(folder, {})
+    lines, _ = binance_lines(1)
+
+    async def again():
+        async with BinanceVenue(lines, pause=0.002) as venue:
+            feed = QuickBinance(binance_config(venue, levels=20))
+            found = PaperRun(folder, feed=feed, on_turn=lambda s: seen.append(s.view("TESTUSDT").traders[0]))
+            seen = []
+            task = asyncio.ensure_future(found.run())
+            while len(seen) < 5:
+                await asyncio.sleep(0.01)
+            found.stop()
+            return found, await task, seen
+
+    second, episodes, seen = run(again())
+    assert (seen[0]["position"], seen[0]["cash"]) == (position, cash)
+    before = first.session.floor("TESTUSDT").traders[0].tenure
+    after = second.session.floor("TESTUSDT").traders[0].tenure
+    assert len(after.path) > len(before.path) and (np.diff(after.path["time"]) >= 0).all()
+    assert episodes[0].steps[0] == len(after.path) - 1
+
+
+def test_a_recording_and_a_server_of_ours(tmp_path) -> None:
+    async def work():
+        settings = {"symbols": ["AAPL", "MSFT"], "market": POISSON, "speed": 20.0, "buffer_size": 100_000}
+        async with RecordingFeed(MockDataFeed(settings), tmp_path / "rec") as feed:
+            async for message in feed.start_streaming():
+                if message.timestamp > 9 * SECOND:
+                    break
+        config = {"feed": {"url": f"recording:{tmp_path / 'rec'}", "speed": float("inf"), "policy": "block"},
+                  "session": {"strategies": ["join-touch"], "step_ns": 100_000_000}}  # fmt: skip
+        replayed = PaperRun(tmp_path / "a", config)
+        episodes = await replayed.run()
+        once_more = await PaperRun(tmp_path / "b", config).run()
+        served = FeedServer(MockDataFeed({**settings, "speed": 1.0}), FeedServerConfig(port=0))
+        async with served.feed:
+            await served.start()
+            try:
+                live = PaperRun(tmp_path / "c", {"feed": {"url": served.url}, "session": {
+                    "strategies": ["join-touch"], **QUICK_STEPS}, "seconds": 0.4})  # fmt: skip
+                await live.run()
+            finally:
+                await served.stop()
+        return replayed, episodes, once_more, live
+
+    replayed, episodes, once_more, live = run(work())
+    assert replayed.finished and len(episodes[0].fills) > 0
+    np.testing.assert_array_equal(episodes[0].equity, once_more[0].equity)  # a recording's run is the same again
+    assert live.finished and set(live.session.floors) == {"AAPL", "MSFT"}
+
+
+def test_a_feed_that_cannot_be_had_or_fails_is_told(tmp_path) -> None:
+    with pytest.raises(FeedError):
+        run(PaperRun(tmp_path / "r", {"feed": {"url": "ws://127.0.0.1:9"}}).run())
+    with pytest.raises(CheckpointError, match="no run"):
+        PaperRun(tmp_path / "r")
+    with pytest.raises(ConfigError, match="neither a file"):
+        run(PaperRun(tmp_path / "r", {"feed": {"url": "no-such-file"}}).run())
+
+
+def test_a_recorded_day_with_its_single_orders(tmp_path) -> None:
+    path = write_day(tmp_path, 6000, 5, seed=4)
+    config = {
+        "feed": {"url": f"replay:{path}", "speed": float("inf"), "policy": "block"},
+        "session": {"strategies": ["join-touch"], "market": {"warm_up_ns": SECOND}, "step_ns": 20_000_000},
+    }
+    done = PaperRun(tmp_path / "r", config)
+    (episodes,) = run(done.run(), 60)
+    feed = ReplayFeed.from_file(path)
+    assert done.finished and done.session.over and episodes.tick_size == feed.tick_size
+    assert episodes.time[0, -1] == int(feed.times[-1] - feed.times[0]) - SECOND
+    assert len(episodes.fills) > 5 and episodes.inventory[0, -1] == 0
+    again = LiveSession.load(tmp_path / "r")
+    np.testing.assert_array_equal(again.episodes()[0].equity, episodes.equity)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def _command(folder, *words):
+    command = [sys.executable, "-m", "hft_gym", "paper", "--parts", str(folder / "parts"), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
+
+
+def _until_saved(folder, process, saves=2):
+    seen = set()
+    while len(seen) < saves:
+        assert process.poll() is None, process.stdout.read()
+        if (folder / "session.json").exists():
+            seen.add((folder / "session.json").stat().st_mtime_ns)
+        time.sleep(0.02)
+
+
+def test_killed_and_resumed_is_as_if_nothing_had_been(tmp_path) -> None:
+    words = ("--feed", "mock", "--strategy", "join-touch", "--market", "poisson", "--seconds", "40")
+    state = tmp_path / "state"
+    process = _command(tmp_path, *words, "--speed", "20", "--out", str(state))
+    _until_saved(state, process)
+    process.kill()
+    process.wait()
+    resumed = _command(tmp_path, "--resume", str(state))
+    text = resumed.communicate(timeout=300)[0]
+    assert resumed.returncode == 0, text
+    parts = ("--parts", str(tmp_path / "parts"))
+    assert cli.main(["paper", *words, "--speed", "inf", "--out", str(tmp_path / "other"), *parts]) == 0
+    one, other = (LiveSession.load(folder).episodes()[0] for folder in (state, tmp_path / "other"))
+    assert one.steps[0] == other.steps[0] == 400
+    for name in ("equity", "inventory", "time", "fills", "orders"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert "join-touch" in text and len(Store(tmp_path / "parts").parts) == 2
+
+
+def test_ctrl_c_keeps_the_state_and_reports(tmp_path) -> None:
+    process = _command(tmp_path, "--strategy", "join-touch", "glft", "--market", "poisson", "--out", "state")
+    _until_saved(tmp_path / "state", process)
+    os.kill(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode == 0 and "--resume state" in text
+    (part,) = Store(tmp_path / "parts").parts
+    assert {p["name"] for p in part.record["policies"]} == {"join-touch", "glft"} and part.market == "poisson"
+    assert json.loads((tmp_path / "state" / "paper.json").read_text())["feed"]["url"] == "mock://localhost"
+
+
+def test_options_that_do_not_fit_are_errors(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, said in (
+        (("--strategy", "no-such"), "no-such"),
+        (("--feed", "replay:none.csv"), "none.csv"),
+        (("--feed", "binance", "--market", "poisson"), "mock feeds"),
+        (("--resume", "nowhere", "--seed", "3"), "seed"),
+    ):
+        assert cli.main(["paper", "--parts", str(tmp_path / "parts"), "--out", str(tmp_path / "new"), *words]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "new" / "paper.json").exists()
