@@ -24,8 +24,8 @@ from hft_gym.live.run import PaperRun
 from hft_gym.report.store import Store
 from tests.data.feeds import binance_lines
 from tests.data.synthetic import write_day
+from tests.feed.faults import QuickBinance, QuickCoinbase, binance_config
 from tests.feed.harness import BinanceVenue, CoinbaseVenue, FaultProxy, coinbase_events, run
-from tests.feed.test_exchanges import QuickBinance, QuickCoinbase, binance_config
 
 SECOND = 1_000_000_000
 QUICK_STEPS = {"step_ns": 20_000_000, "market": {"warm_up_ns": 50_000_000}, "latency": {"order_ns": 100_000}}
