@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser bench verify lint clean
+.PHONY: help demo test test-browser bench verify results lint clean
 
 help:  ## Show this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ verify: $(STAMP)  ## Run the long checks against theory and the slow tests: abou
 	@echo "== verify: the simulator against exact results, and the slow tests; about 20 minutes =="
 	@$(BIN)/hft-gym compile
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "verify or slow" $(ARGS)
+
+results: $(STAMP)  ## Make the tables of docs/results anew, tuning where needed: an hour; goes on where it was stopped.
+	@echo "== results: what is tuned is checked, then every table is played; ARGS='--data FOLDER' for the recorded days =="
+	@$(BIN)/hft-gym compile
+	@$(BIN)/python -m train.results $(ARGS)
 
 lint: $(STAMP)  ## Check style (ruff) and types (mypy strict): half a minute.
 	@echo "== lint: ruff, then mypy --strict on hft_gym and baselines; half a minute =="

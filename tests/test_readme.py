@@ -23,7 +23,7 @@ DAY = "AMZN_2012-06-21_34200000_57600000_message_5.csv"
 
 COVERED = (
     (
-        r"make (demo|test-browser|test|bench|verify|lint|clean|help)\b.*",
+        r"make (demo|test-browser|test|bench|verify|results|lint|clean|help)\b.*",
         "tests/test_setup.py; .ci/run calls test and lint",
     ),
     (r"python -m benchmarks\.feed_faults", "tests/feed/test_faults_command.py, some rows of it"),

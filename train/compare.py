@@ -41,7 +41,7 @@ from train.tune import Tuning, tune
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["CompareOptions", "compare_policies", "main", "show_and_write"]
+__all__ = ["CompareOptions", "compare_policies", "main", "play", "show_and_write"]
 
 PARENT_METRICS = ("parent_shortfall_ticks", "parent_shortfall", "completion")
 """What is shown of executions in any case."""
@@ -348,20 +348,11 @@ def show_and_write(
     return written
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry of ``python -m train.compare`` and ``hft-gym compare``."""
-    from rich.console import Console
-
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    options = parse(CompareOptions, words, "train.compare")
-    chosen_metrics(options.metrics)  # a word that is none is an error now, not after minutes
-    console = Console()
-    out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"out: {out} is a file; allowed is a folder, or a path where one can be made")
-    if options.parts.exists() and not options.parts.is_dir():
-        raise ConfigError(f"parts: {options.parts} is a file; allowed is a folder, or a path where one can be made")
-    comparison = compare_policies(
+def play(
+    options: CompareOptions, command: str, console: Console | None = None, meta: Mapping[str, Any] | None = None
+) -> Comparison:
+    """What the command does before it prints: `compare_policies` with its options; *command* and *meta* are kept."""
+    return compare_policies(
         options.policies or None,
         options.env,
         episodes=options.episodes,
@@ -375,12 +366,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         num_envs=options.num_envs,
         threads=options.threads,
         console=console,
-        meta={"command": f"{program('train.compare')} {shlex.join(words)}".strip()},
+        meta={"command": command, **(meta or {})},
         log=TrialLog(options.trials),
         session=None if options.session == Session() else options.session,
         sensitivity=options.sensitivity,
         matrix=options.matrix,
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry of ``python -m train.compare`` and ``hft-gym compare``."""
+    from rich.console import Console
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parse(CompareOptions, words, "train.compare")
+    chosen_metrics(options.metrics)  # a word that is none is an error now, not after minutes
+    console = Console()
+    out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"out: {out} is a file; allowed is a folder, or a path where one can be made")
+    if options.parts.exists() and not options.parts.is_dir():
+        raise ConfigError(f"parts: {options.parts} is a file; allowed is a folder, or a path where one can be made")
+    comparison = play(options, f"{program('train.compare')} {shlex.join(words)}".strip(), console)
     show_and_write(comparison, out, options.parts, console, options.metrics)
 
 

@@ -89,6 +89,17 @@ def store(tuning: Tuning, config: EnvConfig, path: Path, command: str) -> dict[s
     return found
 
 
+def _that_matter(words: Sequence[str]) -> list[str]:
+    """The words that the result depends on: not where it is written, nor how fast."""
+    kept = list(words)
+    for option in ("--log", "--out", "--threads", "--num-envs"):
+        while option in kept:
+            at = kept.index(option)
+            del kept[at : at + 2]
+        kept = [word for word in kept if not word.startswith(f"{option}=")]
+    return kept
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry of ``python -m train.tune_baseline`` and ``hft-gym train tune-baseline``."""
     from rich.console import Console
@@ -110,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise ConfigError(f"{name} has no parameters to tune; those that have are {', '.join(searched)}")
     log = TrialLog(options.log)
     for name in names:
-        command = shlex.join([*program("train.tune_baseline").split(), name, *words[len(options.names) :]])
+        about = _that_matter(words[len(options.names) :])
+        command = shlex.join([*program("train.tune_baseline").split(), name, *about])
         with PolicyBars(console) as progress:
             found = tune(
                 name, options.trials, options.env, seeds=training_seeds(options.episodes), seed=options.seed,

@@ -9,7 +9,7 @@ from typing import Any
 from hft_gym.report.statistics import Estimate
 from hft_gym.report.table import number
 
-__all__ = ["COLUMNS", "comparison_markdown", "overview_markdown", "stored_estimate"]
+__all__ = ["COLUMNS", "comparison_markdown", "grid_markdown", "overview_markdown", "stored_estimate"]
 
 COLUMNS = {
     "episode_sharpe": "Sharpe/episode",
@@ -78,6 +78,17 @@ def overview_markdown(records: Mapping[str, Mapping[str, Any]]) -> str:
             text = "" if policy is None else _spanned(stored_estimate(policy, "net_pnl"))
             cells.append(f"**{text}**" if name == record["best"] else text)
         lines.append(_row(cells))
+    return "\n".join(lines)
+
+
+def grid_markdown(grid: Mapping[str, Any]) -> str:
+    """A grid (`hft_gym.report.grids.Grid.records`) as a table: net P&L with interval in each cell."""
+    cells = {(c["policy"], c["source"], c["setting"]): _spanned(_estimate(c["net_pnl"])) for c in grid["cells"]}
+    players = list(dict.fromkeys((c["policy"], c["source"]) for c in grid["cells"]))
+    lines = [_row(["policy", *grid["settings"]]), "|" + "---|" * (len(grid["settings"]) + 1)]
+    for policy, source in players:
+        name = f"{policy} from {source}" if source else policy
+        lines.append(_row([name, *(cells.get((policy, source, s), "") for s in grid["settings"])]))
     return "\n".join(lines)
 
 

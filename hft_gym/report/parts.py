@@ -20,7 +20,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import util
@@ -69,18 +69,21 @@ class Part:
         """What is told of a policy; None if it took no part."""
         return next((p for p in self.record["policies"] if p["name"] == name), None)
 
-    def table(self, name: str) -> Path:
-        """The file of one of `TABLES`."""
-        return self.folder / next(f for f in self.record["files"] if Path(f).stem == name)
+    def table(self, name: str) -> Path | None:
+        """The file of one of `TABLES`; None where the part was written without it."""
+        return next((self.folder / f for f in self.record["files"] if Path(f).stem == name), None)
 
 
-def write_part(comparison: Comparison, store: str | Path, *, parquet: bool | None = None) -> Part:
+def write_part(
+    comparison: Comparison, store: str | Path, *, parquet: bool | None = None, tables: Sequence[str] = TABLES
+) -> Part:
     """Add a comparison to a store.
 
     Args:
         comparison: what was measured.
         store: the folder of the parts; made where missing.
         parquet: whether the tables are Parquet; default: if pyarrow is installed.
+        tables: of `TABLES`, those to keep; what ``part.json`` holds is there in any case.
 
     Raises:
         MissingExtraError: Parquet is asked for and pyarrow is not installed.
@@ -98,7 +101,7 @@ def write_part(comparison: Comparison, store: str | Path, *, parquet: bool | Non
         except FileExistsError:
             continue
         try:
-            record = _fill(draft, name, now, comparison, parquet)
+            record = _fill(draft, name, now, comparison, parquet, tables)
             final = store / name
             try:
                 os.rename(draft, final)
@@ -112,10 +115,15 @@ def write_part(comparison: Comparison, store: str | Path, *, parquet: bool | Non
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _fill(folder: Path, name: str, now: datetime, comparison: Comparison, parquet: bool) -> dict[str, Any]:
+def _fill(
+    folder: Path, name: str, now: datetime, comparison: Comparison, parquet: bool, tables: Sequence[str]
+) -> dict[str, Any]:
     """Write the files of a part; returns what ``part.json`` says."""
     files = {}
-    for table, columns in (("metrics", _metrics(comparison)), ("episodes", _episodes(comparison))):
+    for table, make in (("metrics", _metrics), ("episodes", _episodes)):
+        if table not in tables:
+            continue
+        columns = make(comparison)
         path = folder / f"{table}.{'parquet' if parquet else 'json'}"
         columns = {"run": [name] * len(columns["policy"]), **columns}
         if parquet:

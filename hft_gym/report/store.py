@@ -104,7 +104,9 @@ class Store:
             connection.close()
 
     def _view(self, connection: Any, table: str) -> None:
-        files = [part.table(table) for part in self.parts]
+        files = [file for part in self.parts if (file := part.table(table)) is not None]
+        if not files:
+            raise DataError(f"no part has the table {table}: all were written without it", self.path)
         sources = []
         parquet = [f"'{str(f).replace(chr(39), 2 * chr(39))}'" for f in files if f.suffix == ".parquet"]
         if parquet:

@@ -212,6 +212,17 @@ def test_a_later_format_says_so(store):
         Store(folder).find(first)
 
 
+def test_a_part_without_the_table_of_episodes(tmp_path):
+    pytest.importorskip("duckdb")
+    small = write_part(comparison(), tmp_path, tables=("metrics",))
+    assert read_part(small.folder).table("episodes") is None and small.table("metrics") is not None
+    with pytest.raises(DataError, match="no part has the table episodes"):
+        Store(tmp_path).query("SELECT count(*) FROM metrics")
+    whole = write_part(comparison(), tmp_path)
+    assert Store(tmp_path).query("SELECT DISTINCT run FROM episodes")[1] == [(whole.id,)]
+    assert Store(tmp_path).query("SELECT count(DISTINCT run) FROM metrics")[1] == [(2,)]
+
+
 def test_find(shared):
     folder, first, second = shared
     store = Store(folder)

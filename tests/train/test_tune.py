@@ -75,7 +75,8 @@ def test_command_stores_what_a_comparison_then_uses(tmp_path, monkeypatch, capsy
     stored = json.loads((tmp_path / "tuned" / "reactive" / "join-touch.json").read_text())
     assert stored["market"] == "reactive" and stored["trials"] == len(stored["sharpes"]) == 3
     assert stored["seeds"] == {"purpose": "training", "first": 0, "count": 4}
-    assert stored["command"].startswith("python -m train.tune_baseline join-touch --trials 3")
+    expected = "python -m train.tune_baseline join-touch --trials 3 --episodes 4 --env.episode-steps 30"
+    assert stored["command"] == f"{expected} --env.market reactive"  # not where it was written
     assert [row["policy"] for row in TrialLog(tmp_path / "log.jsonl").rows()] == ["join-touch"] * 3
 
     stored["parameters"] = {"min_spread": 4}
