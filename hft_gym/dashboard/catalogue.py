@@ -9,6 +9,7 @@ import inspect
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ class Parameter:
 
 
 class Catalogue:
-    """The lists, read anew when asked: an agent that has just been trained is there at once.
+    """The lists. Agents are looked for whenever asked: one that has just been trained is there at once.
 
     Args:
         runs: folder of runs of ``hft-gym train ppo``.
@@ -54,6 +55,7 @@ class Catalogue:
     def __init__(self, runs: Path, extra: Mapping[str, Path] | None = None) -> None:
         self.runs, self.extra = runs, dict(extra or {})
 
+    @cached_property
     def baselines(self) -> dict[str, tuple[str, tuple[Parameter, ...]]]:
         """Name -> what it is and its parameters, of the scripted strategies that make markets or take."""
         import baselines
@@ -75,6 +77,7 @@ class Catalogue:
                 found.setdefault(f"runs/{run.name}", run)
         return found
 
+    @cached_property
     def presets(self) -> dict[str, str]:
         """Name -> what it is, of the markets."""
         from hft_gym.flow import PRESETS
@@ -88,7 +91,7 @@ class Catalogue:
         Raises:
             ConfigError: there is no such entry, or it has no such parameter, or not of that type.
         """
-        scripted, agents = self.baselines(), self.agents()
+        scripted, agents = self.baselines, self.agents()
         if name in agents:
             if parameters:
                 raise ConfigError(f"{name}: a trained agent has no parameters, got {', '.join(parameters)}")
@@ -104,15 +107,17 @@ class Catalogue:
 
     def name_of(self, strategy: str) -> str:
         """The entry's name of what `resolve` returned."""
+        if strategy in self.baselines:
+            return strategy
         return next((name for name, path in self.agents().items() if str(path) == strategy), strategy)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for the page."""
         scripted = {
             name: {"about": about, "parameters": [vars(p) for p in parameters]}
-            for name, (about, parameters) in self.baselines().items()
+            for name, (about, parameters) in self.baselines.items()
         }
-        return {"baselines": scripted, "agents": list(self.agents()), "presets": self.presets()}
+        return {"baselines": scripted, "agents": list(self.agents()), "presets": self.presets}
 
 
 def _plain(docstring: str) -> str:

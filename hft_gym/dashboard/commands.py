@@ -50,7 +50,7 @@ async def obey(message: schema.Message, room: Room, client: Client, recordings: 
             await room.do(lambda: room.live.reset(message.seed))
             _anew(room, f"begun anew with seed {message.seed}")
         case schema.SetMarket():
-            presets = list(room.catalogue.presets())
+            presets = list(room.catalogue.presets)
             if message.preset not in presets:
                 raise DataError(f"preset: got {message.preset!r}{did_you_mean(message.preset, presets)}")
             await room.do(lambda: room.live.set_market(message.preset))

@@ -49,6 +49,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.view: SessionView | None = None
+        self.accounts: SessionView | None = None
         self.open: float | None = None
         self.fills: deque[list[Any]] = deque(maxlen=FILLS)
         self.fills_count = 0
@@ -57,13 +58,23 @@ class Shown:
         self._averages: dict[str, float] = {}
         self._averaged = 0
 
-    def take(self, view: SessionView) -> None:
-        """Note what is new in a view."""
+    @property
+    def time_ns(self) -> int:
+        """Of the last view; -1 before the first."""
+        return -1 if self.view is None else self.view.time_ns
+
+    def glance(self, view: SessionView) -> None:
+        """Note what is new in a view without accounts; the accounts stay those of the last one with them."""
         tick, mid = view.tick_size, view.market["mid"]
         self.view = view
         if mid is not None:
             self.open = mid * tick if self.open is None else self.open
             self._average(view.time_ns, mid * tick)
+
+    def take(self, view: SessionView) -> None:
+        """Note what is new in a view."""
+        self.glance(view)
+        self.accounts, tick = view, view.tick_size
         for number, trader in enumerate(view.traders):
             name, count = trader["name"], trader["counters"]["fills"]
             new = count - self._seen.get(name, 0)
@@ -89,7 +100,7 @@ class Shown:
 
     def ladder(self, levels: int) -> dict[str, Any]:
         """Book, tape and the viewer's orders."""
-        view = self._view
+        view = _there(self.view)
         tick, market = view.tick_size, view.market
         human = view.traders[-1]
         orders = [
@@ -123,7 +134,7 @@ class Shown:
 
     def account(self, alerts: list[dict[str, Any]]) -> dict[str, Any]:
         """Every trader's account and limits, and the messages."""
-        view = self._view
+        view = _there(self.accounts)
         tick = view.tick_size
         traders = []
         for trader in view.traders:
@@ -155,7 +166,7 @@ class Shown:
 
     def row(self) -> dict[str, float]:
         """A row of the curves; undefined is NaN."""
-        view = self._view
+        view = _there(self.accounts)
         tick, (bid, ask) = view.tick_size, (view.book[side][:1] for side in ("bids", "asks"))
         row = {
             "time": float(view.time_ns),
@@ -172,11 +183,11 @@ class Shown:
                 row[f"t{k}_by_{name}"] = _number(value, tick)
         return row
 
-    @property
-    def _view(self) -> SessionView:
-        if self.view is None:
-            raise RuntimeError("nothing has been taken yet")
-        return self.view
+
+def _there(view: SessionView | None) -> SessionView:
+    if view is None:
+        raise RuntimeError("nothing has been taken yet")
+    return view
 
 
 _ACCOUNT = ("equity", "realised", "unrealised", "fees", "drawdown")

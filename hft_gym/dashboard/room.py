@@ -110,6 +110,7 @@ class Room:
 
     async def show(self) -> None:
         """Show the session to its clients, tick by tick, until cancelled."""
+        due = time.monotonic()
         while True:
             began = time.monotonic()
             if not self.lock.locked():  # else somebody changes the session in a thread
@@ -119,18 +120,20 @@ class Room:
                     logger.exception("session %s cannot be shown", self.id[:6])
                     await self.fail(error)
             self.ticks += 1
-            spent = time.monotonic() - began
-            self.busy_s += spent
-            await asyncio.sleep(max(TICK_S - spent, 0.001))
+            now = time.monotonic()
+            self.busy_s += now - began
+            due = max(due + TICK_S, now)  # a late tick is not made up for, and the next one keeps its time
+            await asyncio.sleep(due - now)
 
     def tick(self, now: float) -> None:
         """Show what is due."""
         if self.clock.error is not None and not self.failure:
             self._failed(self.clock.error)
-        if self.running and now >= self._sample_at:
+        looks = self.running and now >= self._sample_at
+        if looks:
             self._sample_at = now + (0.9 / CHART_HZ if self.clients else UNWATCHED / CHART_HZ)
             self.look()
-        self.publish(now)
+        self.publish(now, looks)
 
     async def swap(self, make: Callable[[], LiveSession]) -> None:
         """Go on with another session, as fast as this one.
@@ -208,27 +211,33 @@ class Room:
                 self.tell("warning" if level == "risk" else level, f"{where}: {text}" if where else text)
         return self.shown[symbol]
 
-    def publish(self, now: float, force: bool = False) -> None:
-        """Offer the latest pictures to the clients that they are due for; with *force*, to all."""
-        views: dict[str, Shown] = {}
+    def publish(self, now: float, curves: bool = True, force: bool = False) -> None:
+        """Offer the latest pictures to the clients that they are due for; with *force*, to all, and of this moment.
+
+        Args:
+            now: on the monotonic clock [s].
+            curves: whether there is anything new beside the book.
+            force: after a command, whose effect everybody should see.
+        """
+        seen: set[str] = set()
         texts: dict[tuple[Any, ...], str] = {}
         for client in self.clients:
             watch = client.watch
             if watch.symbol not in self.shown:
                 continue
-            ladder = force or (self.running and client.wants("ladder", now, watch.ladder_hz))
-            curves = force or (self.running and client.wants("chart", now, watch.chart_hz))
-            if not (ladder or curves):
-                continue
-            if watch.symbol not in views:
-                views[watch.symbol] = self.view(watch.symbol)
-            shown = views[watch.symbol]
-            if ladder:
+            shown = self.shown[watch.symbol]
+            if force or (self.running and client.wants("ladder", now, watch.ladder_hz)):
+                if watch.symbol not in seen:
+                    seen.add(watch.symbol)
+                    if force:
+                        self.view(watch.symbol)
+                    elif shown.time_ns != self.live.time_ns:
+                        shown.glance(self.live.view(watch.symbol, LEVELS, accounts=False))
                 key: tuple[Any, ...] = (watch.symbol, watch.levels)
                 if key not in texts:
                     texts[key] = as_text({"type": "ladder", "made": time.time(), **shown.ladder(watch.levels)})
                 client.offer("ladder", texts[key])
-            if curves:
+            if force or (curves and self.running and client.wants("chart", now, watch.chart_hz)):
                 key = (watch.symbol,)
                 if key not in texts:
                     texts[key] = as_text({"type": "account", **shown.account(list(self.alerts))})

@@ -292,18 +292,21 @@ class LiveSession:
 
     # -- what there is to see --------------------------------------------------------------------------------
 
-    def view(self, symbol: str, levels: int = 10, *, since_ns: int | None = None) -> SessionView:
+    def view(
+        self, symbol: str, levels: int = 10, *, since_ns: int | None = None, accounts: bool = True
+    ) -> SessionView:
         """One market as it is now.
 
         Args:
             symbol: which.
             levels: price levels a side.
             since_ns: points of the price after this time; None: after those of the last view.
+            accounts: without them, ``traders`` tell name, kind, participant, position and orders only.
 
         Raises:
             ConfigError: no such symbol.
         """
-        return view_of(self.floor(symbol), self.config, self.origin, levels, since_ns)
+        return view_of(self.floor(symbol), self.config, self.origin, levels, since_ns, accounts)
 
     def episodes(self) -> list[Episodes]:
         """What every trader has done so far, an episode a symbol, as `hft_gym.report` takes it; a person who sent no
