@@ -43,6 +43,8 @@ __all__ = ["TABLES", "ResultsOptions", "Table", "holds", "main", "page"]
 
 MARKETS = ("reactive", "poisson", "large-tick", "small-tick")
 """The simulated markets that baselines are tuned for."""
+FEW = ("do-nothing", "avellaneda-stoikov", "glft", "microprice-maker", "liquidity-taking")
+"""Those that are played in other settings and markets."""
 DAYS = {
     "amzn-2012-06-21": "AMZN_2012-06-21_34200000_45000000_message_5.csv",
     "goog-2012-06-21": "GOOG_2012-06-21_34200000_45000000_message_10.csv",
@@ -64,16 +66,17 @@ def _tables() -> tuple[Table, ...]:
     found = []
     for market in MARKETS:
         words = ("--policies", "all", "--env.market", market)
-        if market == MARKETS[0]:
-            words = (*words, "--sensitivity", "latency", "fees", "fill", "--matrix", *MARKETS)
         what = "The default market" if market == tuned.DEFAULT else "The market"
         found.append(Table(market, f"{what} `{market}`", words))
+    words = ("--policies", *FEW, "--episodes", "64", "--env.market", MARKETS[0])
+    words = (*words, "--sensitivity", "latency", "fees", "fill", "--matrix", *MARKETS)
+    found.append(Table("settings", f"Other settings of `{MARKETS[0]}`, and other markets", words))
     for market in MARKETS[:2]:
         words = ("--policies", "all", "--env.task", "execution", "--env.market", market)
         found.append(Table(f"execution-{market}", f"Execution in `{market}`", words))
     for name, file in DAYS.items():
         words = (
-            "--policies", "all", "--tune", "24", "--tune-episodes", "32", "--consecutive", "--env.feed", file,
+            "--policies", "all", "--tune", "8", "--tune-episodes", "16", "--consecutive", "--env.feed", file,
             "--env.replay.split", "held-out", "--env.episode-steps", "3000", "--env.order-size", "100",
             "--env.max-position", "500",
         )  # fmt: skip
@@ -93,9 +96,11 @@ class ResultsOptions:
     """
 
     episodes: int = 200
-    """Held-out episodes that each policy plays in a simulated market."""
+    """Held-out episodes of each policy; 64 in other settings and markets, of a recorded day as many as it has."""
     out: Path = Path("docs/results")
     """Folder of the page and of its parts."""
+    pages: tuple[Path, ...] = (Path("README.md"),)
+    """Pages with tables from there, which are brought up to date."""
     data: Path | None = None
     """Folder of the LOBSTER files."""
     only: tuple[str, ...] = ()
@@ -152,7 +157,7 @@ def fingerprint(table: Table, options: compare.CompareOptions) -> str:
 
 def make(table: Table, options: ResultsOptions, store: Path, console: Console) -> None:
     """Play a table, unless it is there already, and put its part in the place of the one before."""
-    words = [*table.words, "--episodes", str(options.episodes)]
+    words = list(table.words) if "--episodes" in table.words else [*table.words, "--episodes", str(options.episodes)]
     before = [part for part in Store(store).parts if _of(part).get("table") == table.name]
     trials = Path("runs/trials.jsonl").resolve()
     # A recorded day goes by its file's name alone: where it lies is nobody else's business.
@@ -174,6 +179,25 @@ def make(table: Table, options: ResultsOptions, store: Path, console: Console) -
 def _of(part: Part) -> Mapping[str, Any]:
     found: Mapping[str, Any] = part.record["meta"].get("results", {})
     return found
+
+
+MARKED = re.compile(r"<!-- table (\S+), run \S+ -->\n(?:\|.*\n)+")
+"""A table of a page, and where it is from."""
+
+
+def refresh(text: str, parts: Sequence[Part]) -> str:
+    """A page with the tables that it marks with ``<!-- table NAME, run ID -->`` as the parts have them now."""
+    by_name = {_of(part).get("table"): part for part in parts}
+
+    def now(found: re.Match[str]) -> str:
+        part = by_name.get(found[1])
+        return found[0] if part is None else f"{_mark(part)}\n{comparison_markdown(part.record)}\n"
+
+    return MARKED.sub(now, text)
+
+
+def _mark(part: Part) -> str:
+    return f"<!-- table {_of(part)['table']}, run {part.id} -->"
 
 
 NOTES = re.compile(r"<!-- notes -->\n.*?<!-- end of notes -->\n", re.S)
@@ -198,7 +222,7 @@ def page(parts: Sequence[Part], notes: str = "") -> str:
     for table, part in there:
         record = part.record
         lines += [f"## {table.heading}\n", "```console", record["meta"]["command"], "```\n"]
-        lines += [f"{record['episodes']} episodes.\n", f"<!-- run {part.id} -->", comparison_markdown(record), ""]
+        lines += [f"{record['episodes']} episodes.\n", _mark(part), comparison_markdown(record), ""]
         flags = [f"- {policy['name']}: {flag['text']}" for policy in record["policies"] for flag in policy["flags"]]
         lines += [*flags, ""] if flags else []
         for grid in record.get("grids", ()):
@@ -226,7 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     target = options.out / "baselines.md"
     kept = NOTES.search(target.read_text()) if target.exists() else None
     write_atomically(target, page(Store(store).parts, kept[0] if kept else ""))
-    console.print(f"written to {target}", highlight=False)
+    for path in options.pages:
+        text = path.read_text()
+        if (now := refresh(text, Store(store).parts)) != text:
+            write_atomically(path, now)
+    console.print(f"written to {', '.join(map(str, (target, *options.pages)))}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -63,10 +63,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_tables_of_the_pages_are_those_of_the_stored_runs():
-    """Where a page says ``<!-- run ID -->``, the table that follows is what the command makes of the stored part."""
+    """Where a page says ``<!-- table NAME, run ID -->``, the table that follows is the one of the stored part."""
     found = 0
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        for mark in re.finditer(r"<!-- run (\S+) -->\n((?:\|.*\n)+)", page.read_text()):
+        for mark in re.finditer(r"<!-- table \S+, run (\S+) -->\n((?:\|.*\n)+)", page.read_text()):
             part = read_part(ROOT / "docs" / "results" / "parts" / mark[1])
             assert mark[2] == comparison_markdown(part.record) + "\n", f"{page}: run {mark[1]}"
             found += 1

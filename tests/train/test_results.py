@@ -19,7 +19,8 @@ TINY = Table("poisson", "The market `poisson`", ("--policies", "do-nothing", "jo
 def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(results, "TABLES", (TINY, TABLES[-1]))
     monkeypatch.chdir(tmp_path)
-    return ["--out", "out", "--no-tune", "--episodes", "3"]
+    (tmp_path / "page.md").write_text("Before\n\n<!-- table poisson, run 1 -->\n| a |\n|---|\n\nAfter | |\n")
+    return ["--out", "out", "--pages", "page.md", "--no-tune", "--episodes", "3"]
 
 
 def test_a_table_is_made_once(tiny, tmp_path, capsys):
@@ -28,7 +29,7 @@ def test_a_table_is_made_once(tiny, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "poisson: " in said and "goog-2012-06-21: left as it is" in said
     text = (tmp_path / "out" / "baselines.md").read_text()
-    assert f"<!-- run {part.id} -->\n{comparison_markdown(part.record)}\n" in text
+    assert f"<!-- table poisson, run {part.id} -->\n{comparison_markdown(part.record)}\n" in text
     assert "hft-gym compare --policies do-nothing join-touch --env.market poisson" in text and "### Fees" in text
     assert part.table("episodes") is None and part.table("metrics") is not None
     noted = text.replace("<!-- notes -->\n", "<!-- notes -->\nMakers earn the spread.\n")
@@ -37,6 +38,9 @@ def test_a_table_is_made_once(tiny, tmp_path, capsys):
     assert "there already" in capsys.readouterr().out
     assert (tmp_path / "out" / "baselines.md").read_text() == noted  # what was written by hand is kept
     assert page(Store("out/parts").parts, "<!-- notes -->\nMakers earn the spread.\n<!-- end of notes -->\n") == noted
+    shown = (tmp_path / "page.md").read_text()
+    table = f"<!-- table poisson, run {part.id} -->\n{comparison_markdown(part.record)}\n"
+    assert shown == f"Before\n\n{table}\nAfter | |\n"
     main([*tiny[:-1], "4"])
     (other,) = Store("out/parts").parts  # in the place of the first
     assert other.id != part.id and other.record["episodes"] == 4
@@ -56,6 +60,7 @@ def test_the_words_of_every_table_are_options():
 
     for table in TABLES:
         if not table.day:
-            assert parse(CompareOptions, list(table.words)).policies == ("all",)
+            asked = parse(CompareOptions, list(table.words))
+            assert asked.policies == (results.FEW if table.name == "settings" else ("all",))
     with pytest.raises(ConfigError, match="unknown table 'poison'; did you mean 'poisson'"):
         ResultsOptions(only=("poison",))
