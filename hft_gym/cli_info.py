@@ -67,6 +67,7 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
     from hft_gym.data.warm import warm_up as warm_readers
     from hft_gym.envs.core import warm_cache
     from hft_gym.envs.model.core import warm_up as warm_models
+    from hft_gym.envs.seats import warm_up as warm_seats
     from hft_gym.market.market import warm_up as warm_market
 
     return [
@@ -74,6 +75,7 @@ def _kernels() -> list[tuple[str, Callable[[], object]]]:
         ("environments", warm_cache),
         ("model environment", warm_models),
         ("market", warm_market),
+        ("seats of live sessions", warm_seats),
         ("replay", warm_replay),
         ("readers of recorded data", warm_readers),
     ]

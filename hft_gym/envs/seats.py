@@ -30,7 +30,7 @@ from hft_gym.market.market import Market
 from hft_gym.market.messages import entries_per_participant
 from hft_gym.market.replay import Replay
 
-__all__ = ["AgentSeat", "SeatEnd"]
+__all__ = ["AgentSeat", "SeatEnd", "warm_up"]
 
 _OPEN, _WARM, _TAKE, _LOOK, _ACT = range(5)
 _HORIZON, _DONE = 1, 2
@@ -177,3 +177,9 @@ class AgentSeat:
         self._action[0] = self.action_schema.decode(action)
         if self._command(_ACT, action=self._action) < 0:
             raise ActionError(f"action {action!r}; allowed are those of {self.action_schema.space()}")
+
+
+def warm_up() -> None:
+    """Compile what a seat runs, or load it from the cache."""
+    config = EnvConfig()
+    AgentSeat(Market({"warm_up_ns": 0, "initial_depth": 0}, log_capacity=0), 1, config)

@@ -132,7 +132,7 @@ class Floor:
         market = self.market
         tape = market.record(until - market.time)
         records = tape.records
-        trades = records[np.isin(records["kind"], _TRADES)]
+        trades = records[(records["kind"] == _TRADES[0]) | (records["kind"] == _TRADES[1])]
         self.traded += int(trades["quantity"].sum())
         self.turnover += int((trades["quantity"] * trades["price"]).sum())
         fills = self.collect()

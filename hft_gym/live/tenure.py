@@ -151,7 +151,7 @@ def joined(tenures: list[Tenure], name: str, seed: int, tick_size: float, capita
         mids=log("mids"),
         spread=spread if known else None,
         imbalance=path("imbalance") if known else None,
-        market_volume=path("market_volume"),
+        market_volume=path("market_volume") if known else None,
         symbol="+".join(t.symbol for t in tenures),
         tick_size=tick_size,
         capital=capital,

@@ -46,6 +46,8 @@ class Trader:
                 own = replace(player.env.market, tick_size=market.config.tick_size)
                 self.env = replace(player.env, market=own)
             self.interval, self.seat = self.env.step_ns, AgentSeat(market, participant, self.env)
+            names = self.seat.observation_schema.names
+            self._traded = [names.index("buy_volume"), names.index("sell_volume")]
         self.policy: Any = None
         self.memory: Any = None
         self.started = False
@@ -79,12 +81,12 @@ class Trader:
         self._watched.clear()
         self.memory, self.started = None, False
         self.due = market.time
-        self._volume = self._others_volume()
+        self._volume = 0
         if player is not None:
             assert self.seat is not None
             self.policy = player.policy(self.seat)
             self.seat.begin()
-        self._note()
+        self._held, _ = self._note()
 
     def end(self, why: str, mid: float) -> None:
         """It trades no more: its position has just been traded away, the mid before that was *mid* [ticks]."""
@@ -101,10 +103,11 @@ class Trader:
             return True
         if self.started:
             ended = self.seat.look(self.market.time - self._last, self._held)
-            self._note()
+            self._volume += int(self.seat.obs[self._traded].sum())
+            self._held, equity = self._note()
             env = self.env
             limit = env.capital if env.loss_limit is None else min(env.capital, env.loss_limit)
-            if self.equity <= -limit:
+            if equity <= -limit:
                 return False
             if ended and env.task == "execution":
                 return False
@@ -115,26 +118,11 @@ class Trader:
         )
         self.seat.act(action[0])
         self.started = True
-        self._last, self._held = self.market.time, self.market.account(self.participant).position
+        self._last = self.market.time
         return True
 
-    @property
-    def equity(self) -> float:
-        """What it has earned since it began, net of fees, marked at the others' mid [ticks·lots]."""
-        return (self.market.account(self.participant).equity_units - self.tenure.origin_units) / SUBUNITS
-
-    def fees(self) -> float:
-        """Fees less rebates since it began [ticks·lots]."""
-        return (self.market.account(self.participant).fees_units - self.fees_before) / SUBUNITS
-
-    def _others_volume(self) -> int:
-        counters = self.market.counters
-        account = self.market.account(self.participant)
-        taken = account.bought + account.sold - account.maker_volume
-        return counters.volume_bought + counters.volume_sold - taken
-
-    def _note(self, mid: float | None = None) -> None:
-        """Write down where it stands, at its own marking mid or at *mid* [ticks]."""
+    def _note(self, mid: float | None = None) -> tuple[int, float]:
+        """Write down where it stands, at its own marking mid or at *mid* [ticks]; returns position and equity."""
         market, account = self.market, self.market.account(self.participant)
         mid2 = account.mid2
         while self._watched and self._watched[0][0] + ADVERSE_NS <= market.time:
@@ -147,9 +135,9 @@ class Trader:
         if self.seat is not None:
             at = 4 * self.seat.config.levels
             spread, imbalance = float(self.seat.obs[at]), float(self.seat.obs[at + 1])
-        time, volume = market.time - self.tenure.begin, self._others_volume() - self._volume
-        mid = account.mid if mid is None else mid
-        self.tenure.note((time, equity, account.position, mid, spread or np.nan, imbalance, volume))
+        time, mid = market.time - self.tenure.begin, account.mid if mid is None else mid
+        self.tenure.note((time, equity, account.position, mid, spread or np.nan, imbalance, self._volume))
+        return account.position, equity
 
     def take_fills(self, records: NDArray[Any]) -> None:
         """Keep fills of the market's log, and what they say of the spread."""
@@ -178,10 +166,9 @@ class Trader:
 
     def state(self) -> dict[str, Any]:
         """What is not in the market's arrays, nor in the tenure, as JSON-able data."""
-        last = (self._last, self._held) if self.started else (0, 0)
         return {
             **{name: getattr(self, name) for name in self._NUMBERS},
-            "last": last,
+            "last": (self._last, self._held),
             "watched": list(self._watched),
             "recent": list(self.recent),
         }

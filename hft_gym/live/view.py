@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from itertools import count, islice, takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from hft_gym.market.limits import RiskLimits
+from hft_gym.market.records import SUBUNITS
+from hft_gym.portfolio.usage import Use, uses_of_market
 from hft_gym.types import OrderSide
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Alert", "Alerts", "Point", "Print", "SessionView", "view_of"]
 
+T = TypeVar("T")
 ALERTS = 500
 _QUIET_NS = 1_000_000_000
 _SHOWN_TAPE, _SHOWN_POINTS, _SHOWN_FILLS = 100, 1_000, 100
@@ -103,8 +105,8 @@ class SessionView:
     alerts: list[list[Any]]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as nested dicts and lists."""
-        return asdict(self)
+        """The same as nested dicts and lists; they are shared with the view."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def view_of(
@@ -140,11 +142,16 @@ def view_of(
             "resting": counters.resting,
         },
         book={"bids": bids, "asks": asks},
-        tape=[[t.time - origin, *t[1:]] for t in list(floor.tape)[-_SHOWN_TAPE:]],
+        tape=[[t.time - origin, *t[1:]] for t in _last(floor.tape, _SHOWN_TAPE)],
         points=[[p.time - origin, *p[1:]] for p in points],
         traders=traders,
         alerts=[list(alert) for alert in floor.alerts.found],
     )
+
+
+def _last(found: deque[T], most: int) -> list[T]:
+    """The last of a long queue, without a walk through all of it."""
+    return list(islice(reversed(found), most))[::-1]
 
 
 def _side(floor: Floor, side: OrderSide, levels: int, traders: list[dict[str, Any]]) -> list[list[Any]]:
@@ -190,8 +197,9 @@ def _seat(trader: Trader) -> dict[str, Any]:
 def _account(trader: Trader, config: SessionConfig, origin: int) -> dict[str, Any]:
     """What it has, has done and may do."""
     market, p = trader.market, trader.participant
-    account, limits = market.account(p), market.config.risk_of(p)
-    equity, fees = trader.equity, trader.fees()
+    account = market.account(p)
+    equity = (account.equity_units - trader.tenure.origin_units) / SUBUNITS
+    fees = (account.fees_units - trader.fees_before) / SUBUNITS
     traded = account.bought + account.sold
     return {
         "cash": account.cash,
@@ -209,10 +217,8 @@ def _account(trader: Trader, config: SessionConfig, origin: int) -> dict[str, An
             "position": equity + fees - trader.spread_captured - trader.adverse,
             "fees": -fees,
         },
-        "fills": [
-            {**fill, "time_ns": fill["time_ns"] - origin} for fill in list(trader.recent)[-_SHOWN_FILLS:]
-        ],
-        "risk": _risk(trader, limits),
+        "fills": [{**fill, "time_ns": fill["time_ns"] - origin} for fill in _last(trader.recent, _SHOWN_FILLS)],
+        "risk": _risk(trader),
         "counters": {
             "fills": len(trader.tenure.log("fills")),
             "orders": len(trader.tenure.log("orders")),
@@ -222,32 +228,16 @@ def _account(trader: Trader, config: SessionConfig, origin: int) -> dict[str, An
     }
 
 
-def _risk(trader: Trader, limits: RiskLimits) -> dict[str, Any]:
+def _risk(trader: Trader) -> dict[str, Any]:
     """How much of each limit is used, as the exchange counts it."""
-    market, p = trader.market, trader.participant
-    account, risk = market.account(p), market.risk(p)
-    open_lots = dict.fromkeys(OrderSide, 0)
-    working = market.working_orders(p)
-    for order in working:
-        open_lots[order.side] += order.remaining
-    exposure = max(account.position + open_lots[OrderSide.BID], open_lots[OrderSide.ASK] - account.position, 0)
-    used = {
-        "max_position": exposure,
-        "max_notional": exposure * abs(account.mid),
-        "max_open_orders": len(working),
-        "max_order_rate": risk.orders_in_window,
-        "max_cancel_rate": risk.cancels_in_window,
-        "max_loss": max(-account.equity, 0.0),
-        "max_drawdown": risk.drawdown,
-    }
+    risk = trader.market.risk(trader.participant)
+    uses: tuple[Use, ...] = ()
+    if trader.market.config.risk_of(trader.participant).active:
+        uses, _ = uses_of_market(trader.market, trader.participant)
     return {
         "state": risk.mode.name.lower().replace("_", "-"),
         "allowed": risk.passed is None and risk.mode == 0 and not trader.tenure.ended,
         "passed": None if risk.passed is None else risk.passed.name.lower(),
-        "limits": {
-            name: {"limit": getattr(limits, name), "used": value}
-            for name, value in used.items()
-            if getattr(limits, name) is not None
-        },
+        "limits": {use.limit: {"limit": use.allowed, "used": use.used} for use in uses},
         "breaches": {reason.name.lower(): n for reason, n in risk.breaches.items()},
     }
