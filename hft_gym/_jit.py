@@ -36,7 +36,7 @@ from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.extending import intrinsic
 
-from hft_gym._compiler import ColdPipeline, HelperPipeline
+from hft_gym._compiler import ColdPipeline, HelperPipeline, resolved_once
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -234,7 +234,8 @@ def _without_collector(compile_: Callable[..., Any]) -> Callable[..., Any]:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            return compile_(signature)
+            with resolved_once():
+                return compile_(signature)
         finally:
             if collecting:
                 gc.enable()
