@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym._jit import I64, U, ctz, inlined, kernel
+from hft_gym._jit import I64, U, cold, ctz, inlined, kernel
 
 MAX_PRICE = 2**40
 """Largest absolute price [ticks]."""
@@ -282,7 +282,7 @@ def place(book: Book, side: int, slot: int, key: int) -> None:
     attach(book, slot, level)
 
 
-@kernel
+@cold
 def rebase(book: Book, side: int, base: int) -> None:
     """Let the ladder of *side* start at key *base*, keeping every queue's order; what falls off is parked."""
     head, node = book.head, book.node
@@ -316,7 +316,7 @@ def rebase(book: Book, side: int, base: int) -> None:
         chain = following
 
 
-@kernel
+@cold
 def unpark(book: Book, side: int) -> None:
     """The ladder of *side* ran empty while orders are parked: move it to the best of them."""
     head, node = book.head, book.node
