@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -204,7 +205,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     The statuses are those of ``grep`` and ``diff``: 0 is success, 1 that the command ran and found fault (an issue in
     ``data validate``, a damaged part in ``runs list`` or ``runs sql``, a check missed in ``data replay`` or ``realism
     --checks``, a benchmark row that failed), 2 that it could not be carried out: a word, name, file or setting that is
-    wrong, an extra that is not installed. One line on stderr then says why. 130 is an interruption.
+    wrong, an extra that is not installed. One line on stderr then says why. 130 is an interruption, 141 a reader of the
+    output that went away.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -275,12 +277,16 @@ def run(command: Command, rest: Sequence[str]) -> int:
             if command.target.partition(".")[0] in UPPER_PACKAGES:
                 admit_current_folder()
             result = function()
+        sys.stdout.flush()
     except HFTGymError as error:
         print(f"hft-gym {command.words}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"hft-gym {command.words}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except SystemExit as stop:
         if isinstance(stop.code, str):
             print(stop.code, file=sys.stderr)

@@ -117,6 +117,14 @@ def test_interruption_is_status_130(capsys, failing):
     assert cli.main(["do"]) == 130
 
 
+def test_a_reader_that_goes_away_is_status_141_without_a_trace():
+    words = [sys.executable, "-m", "hft_gym", "version"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
 def test_arguments_are_restored(failing):
     before = list(sys.argv)
     failing(KeyboardInterrupt())
