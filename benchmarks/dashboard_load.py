@@ -135,8 +135,8 @@ def load(options: argparse.Namespace) -> None:
     late = memory[len(memory) // 2 :]
     print(f"{options.clients} clients on {options.sessions} sessions for {options.seconds:g} s")
     print("  lag: median {median_ms:.1f} ms, 99th percentile {p99_ms:.1f}, worst {worst_ms:.0f}".format(**told))
-    print("  {ladders_per_client_s:.1f} ladders a second and client, {texts_s:.0f} texts a second in all".format(**told))
-    print(f"  cores in use: server {spent / elapsed:.2f}, clients {told['client_cpu_s'] / elapsed:.2f}, set-up included;")
+    print("  {ladders_per_client_s:.1f} ladders a second and client, {texts_s:.0f} texts a second".format(**told))
+    print(f"  cores: server {spent / elapsed:.2f}, clients {told['client_cpu_s'] / elapsed:.2f}, set-up included;")
     print(f"    load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; time given up {behind:.1f} s")
     print(f"  server's memory, second half: {late[0]:.0f} MB to {late[-1]:.0f} MB")
 

@@ -27,6 +27,8 @@ COVERED = (
         "tests/test_setup.py; .ci/run calls test and lint",
     ),
     (r"python -m benchmarks\.feed_faults", "tests/feed/test_faults_command.py, some rows of it"),
+    (r"hft-gym dashboard.*", "tests/dashboard/test_command.py, which also stops it"),
+    (r"python -m benchmarks\.dashboard_load.*", "tests/dashboard/test_command.py, with fewer clients"),
     (r"jupyter execute .*", "tests/notebooks/test_demonstration.py"),
     (r"pip install .*", "tests/test_setup.py reads the metadata; the Makefile installs"),
     (r"hft-gym demo", "tests/train/test_demo.py"),

@@ -48,18 +48,18 @@ async def obey(message: schema.Message, room: Room, client: Client, recordings: 
             room.look()
         case schema.Reset():
             await room.do(lambda: room.live.reset(message.seed))
-            _anew(room, f"begun anew with seed {message.seed}")
+            _anew(room, f"Begun anew with seed {message.seed}.")
         case schema.SetMarket():
             presets = list(room.catalogue.presets)
             if message.preset not in presets:
                 raise DataError(f"preset: got {message.preset!r}{did_you_mean(message.preset, presets)}")
             await room.do(lambda: room.live.set_market(message.preset))
-            _anew(room, f"the market is now {message.preset}")
+            _anew(room, f"Begun anew on the market {message.preset}.")
         case schema.SetCosts():
             from hft_gym.live import LiveSession
 
             await room.swap(lambda: LiveSession(with_costs(room.live.config, message)))
-            _anew(room, "begun anew with other fees and latency")
+            _anew(room, "Begun anew with other fees and latency.")
         case schema.SetStrategy():
             name = room.catalogue.resolve(message.name, message.parameters) if message.name else NOBODY
             parameters = message.parameters if message.name else {}

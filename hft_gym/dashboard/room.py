@@ -59,6 +59,8 @@ class Room:
         self._alert = 0
         self._sample_at = 0.0
         self.take(live)
+        flow = settings_of(live, catalogue)
+        self.tell("info", f"A session of the market {flow['preset']}, seed {flow['seed']}.")
 
     def take(self, live: LiveSession) -> None:
         """Go on with another session, which stands still at first."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from hft_gym.config import build, to_dict
 from hft_gym.dashboard.catalogue import AGENT, Catalogue
 from hft_gym.dashboard.config import DEMO, LIMITS, SYMBOLS, DashboardConfig
+from hft_gym.dashboard.schema import Speed
 from hft_gym.errors import FeedError
 from hft_gym.extras import needing_extras
 
@@ -65,7 +66,7 @@ class Dashboard:
         self.config = build(DashboardConfig, config)
         self.session, agents = _prepared(build(SessionConfig, session))
         self.catalogue = Catalogue(self.config.runs, agents)
-        self.running, self.speed = running, speed
+        self.running, self.speed = running, build(Speed, {"value": speed}, "speed").value
         # Made now, so that what is wrong is said before anything listens; the first client gets it.
         self._spare: list[LiveSession] = [LiveSession(self.session)]
         _one_thread()

@@ -28,9 +28,10 @@ export class PriceChart {
     return {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 56, r: 12, t: 26, b: 26 },
+      margin: { l: 56, r: 12, t: this.node.clientWidth >= 520 ? 26 : 8, b: 26 },
       font: { color: colour("text"), size: 11, family: "system-ui, sans-serif" },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { color: colour("dim") }, bgcolor: "rgba(0,0,0,0)" },
+      showlegend: this.node.clientWidth >= 520,
       hovermode: "x unified",
       hoverlabel: { bgcolor: colour("panel-high"), bordercolor: colour("line-strong"), font: { color: colour("text") } },
       xaxis: { ...axis, type: "linear", tickvals: this.marks, ticktext: (this.marks || []).map((s) => clock(s * 1e9, false)), hoverformat: ".1f" },
