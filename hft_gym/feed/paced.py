@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from hft_gym.errors import ConfigError, FeedError
 from hft_gym.feed.base import DataFeed
 from hft_gym.feed.clock import Clock
 from hft_gym.feed.config import DataFeedConfig, check_speed
@@ -39,6 +40,8 @@ class PacedFeed(DataFeed):
         self._conflator = Conflator(0)
         self._anchor = (0, 0)
         self._step = SLICE_NS
+        self._owed = 0
+        self._busy = self._restarted = False
 
     # -- what a kind of feed brings ------------------------------------------------------------------------
 
@@ -80,6 +83,29 @@ class PacedFeed(DataFeed):
         self._set_rate()
         self._changed.set()
 
+    async def step(self, duration: int) -> None:
+        """While the feed stands still (speed 0): let *duration* of its clock pass [ns], to the last message.
+
+        Raises:
+            FeedError: nobody reads, or the feed is over.
+            ConfigError: the feed does not stand still, or a duration that is not a positive whole number.
+        """
+        if self._speed != 0:
+            raise ConfigError(f"step: the speed is {self._speed:g}; a feed that stands still (speed 0) can be stepped")
+        if isinstance(duration, bool) or not isinstance(duration, int) or duration < 1:
+            raise ConfigError(f"step: duration is {duration!r}; allowed are whole numbers of ns from 1")
+        self._owed += duration
+        self._changed.set()
+        try:
+            while self._owed or self._busy:
+                if self._task is None or self._task.done():
+                    raise FeedError("step: nobody reads this feed, or it is over; first: feed.start_streaming()")
+                if self._speed != 0:
+                    break
+                await asyncio.sleep(0)
+        finally:
+            self._owed = 0
+
     @property
     def _pace(self) -> float:
         return self._speed
@@ -87,6 +113,14 @@ class PacedFeed(DataFeed):
     def _set_anchor(self) -> None:
         """From here and now on, the clocks run at the present speed."""
         self._anchor = self._target(), self.clock.monotonic()
+
+    def _restart_clock(self) -> None:
+        """The feed's clock was set to another time: go on from there, without what waited."""
+        self._conflator = Conflator(0)
+        self._set_rate()
+        self._anchor = self.time, self.clock.monotonic()
+        self._restarted = True
+        self._changed.set()
 
     def _set_rate(self) -> None:
         rate = self.config.max_messages_per_second
@@ -109,13 +143,14 @@ class PacedFeed(DataFeed):
     # -- running -------------------------------------------------------------------------------------------
 
     async def _produce(self) -> None:
-        self._conflator = Conflator(0)
-        self._set_rate()
-        self._anchor = self.time, self.clock.monotonic()
+        self._restart_clock()
+        self._restarted = False
         ended = False
         while not ended:
             await self._send(self._opening())
+            self._busy = False
             until = await self._next()
+            self._busy = True
             found, ended = self._advance(until)
             if len(found) < _FEW:
                 self._step = min(2 * self._step, 10**10)
@@ -130,8 +165,15 @@ class PacedFeed(DataFeed):
     async def _next(self) -> int:
         """Wait until there is something to do; return how far to go."""
         while True:
+            if self._restarted:  # first the books as they are now
+                self._restarted = False
+                return self.time
             if self._speed == math.inf:
                 return self.time + self._step
+            if self._speed == 0 and self._owed:
+                part = min(self._owed, self._step)
+                self._owed -= part
+                return self.time + part
             target = self._target()
             if target > self.time:
                 # Slices stay short, however far behind: between them others have their turn.

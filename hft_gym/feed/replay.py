@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from hft_gym.data.replay import ReplayFeed
+from hft_gym.errors import ConfigError, FeedError
+from hft_gym.feed.base import FeedState
 from hft_gym.feed.clock import Clock
 from hft_gym.feed.config import DataFeedConfig
 from hft_gym.feed.market import MarketFeed, Teller
@@ -37,19 +39,40 @@ class ReplayDataFeed(MarketFeed):
         self._end = 0
         self._show({})
 
+    async def seek(self, time: int) -> None:
+        """Go to a time of the recorded day, back or forth; readers get the books as they were then, and what follows.
+
+        Orders that were sent to the markets are gone: they are opened anew.
+
+        Args:
+            time: ns since midnight.
+
+        Raises:
+            FeedError: the feed is not connected, or over.
+            ConfigError: outside the recorded day.
+        """
+        self._need_connection("seek")
+        if self.state is not FeedState.CONNECTED:
+            raise FeedError("seek: the feed is over; connect it anew")
+        first = max(int(m.feed.times[0]) for m in self.markets.values() if m.feed is not None)
+        if isinstance(time, bool) or not isinstance(time, int) or not first <= time <= self._end:
+            raise ConfigError(f"seek: time is {time!r}; allowed are {first} to {self._end} ns since midnight")
+        self._show(await asyncio.to_thread(self._load, time))
+        self._restart_clock()
+
     async def _open(self) -> None:
-        tellers = await asyncio.to_thread(self._load)
+        start = None if self.config.start < 0 else self.config.start
+        tellers = await asyncio.to_thread(self._load, start)
         self._end = max(int(t.market.feed.times[-1]) for t in tellers.values() if t.market.feed is not None)
         self._show(tellers)
 
-    def _load(self) -> dict[str, Teller]:
+    def _load(self, start: int | None) -> dict[str, Teller]:
         tellers = {}
         tick = self.config.tick_size or None
         for symbol in self.config.symbols or (None,):
             feed = ReplayFeed.from_file(self.path, tick, symbol=symbol)
             room = min(max(feed.max_handles, self.config.market.max_orders), 2**20)
             settings = replace(self.config.market, tick_size=feed.tick_size, levels=4096, max_orders=room)
-            start = None if self.config.start < 0 else self.config.start
             market = Market(settings, self.config.seed, feed=feed, start=start, symbol=symbol)
             epoch = int(np.datetime64(feed.date, "ns").astype(np.int64)) if feed.date else 0
             tellers[market.symbol] = Teller(market, self.config.levels, feed.lot_size, epoch)

@@ -8,7 +8,7 @@ import pytest
 
 from hft_gym.data.coinbase import CoinbaseProtocol
 from hft_gym.data.issues import IssueLog
-from hft_gym.errors import ConfigError, DataError
+from hft_gym.errors import ConfigError, DataError, FeedError
 from hft_gym.feed import DataKind, FeedState, ReplayDataFeed, open_feed
 from hft_gym.feed.levels import LevelBook
 from tests.data.feeds import Exchange, binance_lines, write_itch
@@ -153,3 +153,64 @@ def test_leaving_while_the_file_is_read(tmp_path):
         assert feed.state is FeedState.DISCONNECTED
 
     asyncio.run(main())
+
+
+def test_step_by_step_and_there_and_back(tmp_path):
+    """At speed 0: a step shows what the day holds of that time; after going back the same messages come again."""
+    lines, _ = binance_lines(3)
+    path = tmp_path / "capture.txt"
+    path.write_text("\n".join(lines) + "\n")
+    whole = run(read_all({"url": str(path)}))
+
+    async def work():
+        async with ReplayDataFeed({"url": str(path), "speed": 0.0, "policy": "block", "buffer_size": 10_000}) as feed:
+            with pytest.raises(FeedError, match="nobody reads"):
+                await feed.step(1)
+            stream = feed.start_streaming()
+            seen = []
+
+            async def read():
+                async for message in stream:
+                    seen.append(message)
+
+            reader = asyncio.create_task(read())
+
+            async def step(duration):
+                before = len(seen)
+                await feed.step(duration)
+                while len(stream):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                return seen[before:]
+
+            opened = feed.time
+            first = await step(400_000_000)
+            assert feed.time == opened + 400_000_000
+            second = await step(600_000_000)
+            await feed.seek(opened)
+            again = await step(1_000_000_000)
+            before = len(seen)
+            await feed.seek(opened + 400_000_000)
+            while len(seen) == before:  # the books as they were come by themselves
+                await asyncio.sleep(0)
+            (jump,) = seen[before:]
+            rest = await step(600_000_000)
+            for wrong in (opened - 1, 10**18, 1.5):
+                with pytest.raises(ConfigError, match="seek"):
+                    await feed.seek(wrong)
+            for wrong in (0, -5, 0.5):
+                with pytest.raises(ConfigError, match="duration"):
+                    await feed.step(wrong)
+            feed.speed = 1.0
+            with pytest.raises(ConfigError, match="stands still"):
+                await feed.step(1)
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            stream.close()
+            return first, second, again, jump, rest
+
+    first, second, again, jump, rest = run(work())
+    assert len(first) > 3 and len(second) > 3
+    assert first + second == whole[: len(first) + len(second)] == again
+    assert jump.snapshot and (jump.bids, jump.asks) == (first[-1].bids, first[-1].asks)
+    assert [(m.timestamp, m.bids, m.asks) for m in rest] == [(m.timestamp, m.bids, m.asks) for m in second]

@@ -16,12 +16,14 @@ MARKET = {"flow": "poisson", "warm_up_ns": SECOND}
 
 
 def _save(folder, recurrent: bool, **settings):
+    import torch
     from sb3_contrib import RecurrentPPO
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
 
     import agents
 
+    torch.set_num_threads(1)  # on a busy machine torch's threads wait for each other for most of the time
     small = {"seed": 0, "device": "cpu", "n_steps": 16, "batch_size": 32, "n_epochs": 1}
     env = VecNormalize(agents.make_vec_env(4, seed=1, episode_steps=30, market=MARKET, **settings))
     if recurrent:
@@ -29,7 +31,7 @@ def _save(folder, recurrent: bool, **settings):
     else:
         model = PPO("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, **small)
     folder.mkdir()
-    agents.save(folder / "agent.zip", model.learn(128), env, env=env)
+    agents.save(folder / "agent.zip", model.learn(64), env, env=env)
     return folder
 
 

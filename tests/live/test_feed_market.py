@@ -7,11 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from hft_gym.data.formats import detect, open_source
+from hft_gym.data.issues import IssueLog
+from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import CheckpointError, ConfigError, DataError
 from hft_gym.feed import DataKind, MarketDataMessage
+from hft_gym.feed.levels import LevelBook
 from hft_gym.live.feed_market import FeedMarket, steps_of
+from hft_gym.market import Market
 from hft_gym.market.config import MarketConfig
 from hft_gym.types import OrderSide
+from tests.data.feeds import binance_lines
 
 MS = 1_000_000
 PROMPT = {"order_ns": 0, "order_jitter_ns": 0, "cancel_ns": 0, "cancel_jitter_ns": 0, "market_data_ns": 0}
@@ -174,3 +180,77 @@ def test_wrong_openings_are_refused() -> None:
         opened(tick_size=1e-9)
     with pytest.raises(DataError, match="off the tick"):
         opened(tick_size=7.0)
+
+
+# -- against the same data read as a file -----------------------------------------------------------------------------
+
+
+def capture(tmp_path, seed):
+    lines, _ = binance_lines(seed, n=900)
+    path = tmp_path / "binance_capture.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def told(path):
+    """(time, message) of a capture, as a live feed would have told it."""
+    book = LevelBook("TESTUSDT", 1000)
+    for chunk in open_source(path, IssueLog(), (), detect(path)).chunks():
+        for record in chunk.records.tolist():
+            found = book.apply(record)
+            if found is not None:
+                yield record[0], found
+
+
+def trade(market, advance):
+    """Join both sides every half second, and see what comes of it: positions, places in the queues, fills."""
+    seen = []
+    for _ in range(60):
+        for order in market.working_orders(1):
+            market.cancel(1, order.order_id)
+        for side in OrderSide:
+            market.submit(1, side, 3, market.best(side, without=1))
+        for _ in range(5):
+            advance(100 * MS)
+            orders = [(o.side, o.price, o.remaining, o.volume_ahead) for o in market.working_orders(1)]
+            seen.append((market.account(1).position, orders, market.depth(OrderSide.BID, 5), market.depth(1, 5)))
+    return seen, [tuple(fill[n].item() for n in ("price", "quantity", "side", "maker")) for fill in market.fills()]
+
+
+@pytest.mark.parametrize("model", ["back", "front", "proportional"])
+def test_live_and_from_a_file_orders_fare_the_same(tmp_path, model: str) -> None:
+    """The follower, the queue model and the fills are those of a recorded level-2 file."""
+    path = capture(tmp_path, 8)
+    day = ReplayFeed.from_file(path, queue_model=model)
+    file = Market(replace(CONFIG, tick_size=day.tick_size, levels=4096, max_orders=4096), feed=day)
+    messages = told(path)
+    first, opening = next((t, m) for t, m in messages if m.bids and m.asks)
+    offset = first - int(day.times[0])
+    live = FeedMarket(
+        opening, first - offset, CONFIG, queue_model=model, tick_size=day.tick_size, lot_size=day.lot_size
+    )
+    waiting = list(messages)[::-1]
+
+    def advance(duration):
+        end = live.time + duration
+        while waiting and waiting[-1][0] - offset <= end:
+            time, message = waiting.pop()
+            live.run_until(time - offset)
+            live.tell(message, time - offset)
+        live.run_until(end)
+
+    mine, fills = trade(live, advance)
+    theirs, expected = trade(file, file.run_for)
+    assert len(expected) > 20 and fills == expected
+    assert mine == theirs
+
+
+def test_another_queue_model_is_another_result(tmp_path) -> None:
+    """The comparison above can fail."""
+    path = capture(tmp_path, 8)
+    found = []
+    for model in ("back", "front"):
+        day = ReplayFeed.from_file(path, queue_model=model)
+        market = Market(replace(CONFIG, tick_size=day.tick_size, levels=4096, max_orders=4096), feed=day)
+        found.append(trade(market, market.run_for))
+    assert found[0] != found[1]
