@@ -148,7 +148,7 @@ def fingerprint(table: Table, options: compare.CompareOptions) -> str:
     flow = None if env.feed is not None else to_dict(env.market.order_flow)
     chosen = {}
     for market in (env, *(EnvConfig(market=MarketConfig.named(name)) for name in options.matrix)):
-        for name in baselines.names():
+        for name in baselines.names() if "all" in options.policies else options.policies:
             record = tuned.record(name, market)
             chosen[f"{tuned.preset_of(market)} {name}"] = None if record is None else record["parameters"]
     text = json.dumps([table.words, options.episodes, flow, to_dict(env), chosen], sort_keys=True, default=str)
