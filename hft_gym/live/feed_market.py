@@ -27,7 +27,7 @@ from hft_gym.data.ops import CHECKPOINT_DTYPE, OP_HALT, REPLAY_DTYPE
 from hft_gym.data.replay import ReplayFeed, ReplayStats
 from hft_gym.data.sources import Chunk
 from hft_gym.errors import CheckpointError, ConfigError, DataError
-from hft_gym.feed.messages import DataKind, MarketDataMessage
+from hft_gym.feed.messages import DataKind, Levels, MarketDataMessage
 from hft_gym.flow.state import REPLAY
 from hft_gym.market import Market
 from hft_gym.market.config import MarketConfig
@@ -42,6 +42,7 @@ _FAR = 8
 """How many times the levels that messages show are kept of each side; what is farther away is forgotten."""
 _DECIMALS = 8
 _UNITS = 10**_DECIMALS
+_EXACT = 1e15
 _LEVEL, _TRADE, _LAST = int(FeedKind.LEVEL), int(FeedKind.TRADE), int(FeedFlag.LAST)
 _KEPT = ("cash", "position", "cost", "fees", "bought", "sold", "maker_volume", "taken", "orders_sent", "cancels_sent",
          "refused", "mid2", "stream", "unclosed", "risk")  # fmt: skip
@@ -95,6 +96,7 @@ class FeedMarket(Market):
         )
         self._traded: dict[tuple[OrderSide, int], None] = {}
         """Levels that were traded at since the last news of the book."""
+        self._shown: list[Levels | None] = [None, None]
         self._known: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._follow(opening, at)
         feed = self._opened(opening, at, tick / _UNITS)
@@ -190,12 +192,15 @@ class FeedMarket(Market):
             records["flags"][-1] = _LAST
         self._follower(Chunk(records, np.zeros(len(records), np.int64)))
 
-    def _changes(self, side: OrderSide, levels: Iterable[tuple[float, float]]) -> list[tuple[int, int]]:
+    def _changes(self, side: OrderSide, levels: Levels) -> list[tuple[int, int]]:
         """(price, new total) in units of the levels of a side that differ from what was known.
 
         A message shows the best levels alone: one that is not in it has gone if it would be among them, and else is
         taken to be as it was. Fewer levels than the most so far are a whole side.
         """
+        if levels == self._shown[side]:
+            return []
+        self._shown[side] = levels
         known, sign = self._known[side], -1 if side == OrderSide.BID else 1
         shown = {_units(price): _units(size) for price, size in levels if size > 0}
         farthest = max((sign * price for price in shown), default=math.inf)
@@ -249,5 +254,8 @@ def steps_of(values: Iterable[float]) -> int:
 
 
 def _units(value: float) -> int:
-    # By way of the shortest text that is this float: a price of 0.1 is 0.1, not 0.1000000000000000055.
+    scaled = value * _UNITS
+    if -_EXACT < scaled < _EXACT:  # the product's error is far below a half
+        return round(scaled)
+    # By way of the shortest text that is this float.
     return int(Decimal(repr(float(value))).scaleb(_DECIMALS).to_integral_value())

@@ -24,7 +24,7 @@ from hft_gym.live.run import PaperRun
 from hft_gym.report.store import Store
 from tests.data.feeds import binance_lines
 from tests.data.synthetic import write_day
-from tests.feed.faults import QuickBinance, QuickCoinbase, binance_config
+from tests.feed.faults import QuickBinance, binance_config
 from tests.feed.harness import BinanceVenue, CoinbaseVenue, FaultProxy, coinbase_events, run
 
 SECOND = 1_000_000_000
@@ -73,9 +73,9 @@ def test_two_books_of_coinbase(tmp_path) -> None:
 
     async def work():
         async with CoinbaseVenue(snapshots, events, pause=0.002) as venue:
-            feed = QuickCoinbase({"url": venue.url, "symbols": ["A-USD", "B-USD"], "buffer_size": 100_000})
+            feed = {"url": venue.url, "symbols": ["A-USD", "B-USD"]}
             config = {"session": {"strategies": ["join-touch"], **QUICK_STEPS}, "seconds": 0.5}
-            done = PaperRun(tmp_path / "r", config, feed=feed)
+            done = PaperRun(tmp_path / "r", {**config, "feed": feed, "venue": "coinbase"})
             return done, await done.run()
 
     done, episodes = run(work())
@@ -120,10 +120,10 @@ def test_a_recording_and_a_server_of_ours(tmp_path) -> None:
         settings = {"symbols": ["AAPL", "MSFT"], "market": POISSON, "speed": 20.0, "buffer_size": 100_000}
         async with RecordingFeed(MockDataFeed(settings), tmp_path / "rec") as feed:
             async for message in feed.start_streaming():
-                if message.timestamp > 9 * SECOND:
+                if message.timestamp > 5 * SECOND:
                     break
         config = {"feed": {"url": f"recording:{tmp_path / 'rec'}", "speed": float("inf"), "policy": "block"},
-                  "session": {"strategies": ["join-touch"], "step_ns": 100_000_000}}  # fmt: skip
+                  "session": {"strategies": ["join-touch"], "market": {"warm_up_ns": SECOND // 2}}}  # fmt: skip
         replayed = PaperRun(tmp_path / "a", config)
         episodes = await replayed.run()
         once_more = await PaperRun(tmp_path / "b", config).run()
@@ -154,7 +154,7 @@ def test_a_feed_that_cannot_be_had_or_fails_is_told(tmp_path) -> None:
 
 
 def test_a_recorded_day_with_its_single_orders(tmp_path) -> None:
-    path = write_day(tmp_path, 6000, 5, seed=4)
+    path = write_day(tmp_path, 1500, 5, seed=4)
     config = {
         "feed": {"url": f"replay:{path}", "speed": float("inf"), "policy": "block"},
         "session": {"strategies": ["join-touch"], "market": {"warm_up_ns": SECOND}, "step_ns": 20_000_000},
