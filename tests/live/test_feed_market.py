@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -18,6 +19,7 @@ from hft_gym.market import Market
 from hft_gym.market.config import MarketConfig
 from hft_gym.types import OrderSide
 from tests.data.feeds import binance_lines
+from tests.data_files import shared_data
 
 MS = 1_000_000
 PROMPT = {"order_ns": 0, "order_jitter_ns": 0, "cancel_ns": 0, "cancel_jitter_ns": 0, "market_data_ns": 0}
@@ -192,14 +194,37 @@ def capture(tmp_path, seed):
     return path
 
 
-def told(path):
+def told(path, levels):
     """(time, message) of a capture, as a live feed would have told it."""
-    book = LevelBook("TESTUSDT", 1000)
+    book = LevelBook("TESTUSDT", levels)
     for chunk in open_source(path, IssueLog(), (), detect(path)).chunks():
         for record in chunk.records.tolist():
             found = book.apply(record)
             if found is not None:
                 yield record[0], found
+
+
+def side_by_side(path, model, levels, messages):
+    """The same trading in a market told live and in one read from the file: what was seen, and the fills, of each."""
+    day = ReplayFeed.from_file(path, queue_model=model)
+    file = Market(replace(CONFIG, tick_size=day.tick_size, levels=4096, max_orders=65_536), feed=day)
+    stream = told(path, levels)
+    first, opening = next((t, m) for t, m in stream if m.bids and m.asks)
+    offset = first - int(day.times[0])
+    live = FeedMarket(
+        opening, first - offset, CONFIG, queue_model=model, tick_size=day.tick_size, lot_size=day.lot_size
+    )
+    waiting = list(islice(stream, messages))[::-1]
+
+    def advance(duration):
+        end = live.time + duration
+        while waiting and waiting[-1][0] - offset <= end:
+            time, message = waiting.pop()
+            live.run_until(time - offset)
+            live.tell(message, time - offset)
+        live.run_until(end)
+
+    return trade(live, advance), trade(file, file.run_for)
 
 
 def trade(market, advance):
@@ -220,29 +245,20 @@ def trade(market, advance):
 @pytest.mark.parametrize("model", ["back", "front", "proportional"])
 def test_live_and_from_a_file_orders_fare_the_same(tmp_path, model: str) -> None:
     """The follower, the queue model and the fills are those of a recorded level-2 file."""
-    path = capture(tmp_path, 8)
-    day = ReplayFeed.from_file(path, queue_model=model)
-    file = Market(replace(CONFIG, tick_size=day.tick_size, levels=4096, max_orders=4096), feed=day)
-    messages = told(path)
-    first, opening = next((t, m) for t, m in messages if m.bids and m.asks)
-    offset = first - int(day.times[0])
-    live = FeedMarket(
-        opening, first - offset, CONFIG, queue_model=model, tick_size=day.tick_size, lot_size=day.lot_size
-    )
-    waiting = list(messages)[::-1]
-
-    def advance(duration):
-        end = live.time + duration
-        while waiting and waiting[-1][0] - offset <= end:
-            time, message = waiting.pop()
-            live.run_until(time - offset)
-            live.tell(message, time - offset)
-        live.run_until(end)
-
-    mine, fills = trade(live, advance)
-    theirs, expected = trade(file, file.run_for)
+    (mine, fills), (theirs, expected) = side_by_side(capture(tmp_path, 8), model, 1000, 10_000)
     assert len(expected) > 20 and fills == expected
     assert mine == theirs
+
+
+@pytest.mark.verify
+def test_live_and_from_a_file_on_real_data() -> None:
+    """Half a minute of BTCUSDT: fills, positions and books are equal; places in queues but for the moments between a
+    trade and the news of the book that it left behind."""
+    path = shared_data("crypto/binance_usdm_btcusdt_20240808.gz")
+    (mine, fills), (theirs, expected) = side_by_side(path, "back", 1000, 4000)
+    assert len(expected) >= 20 and fills == expected
+    assert [(p, bids, asks) for p, _, bids, asks in mine] == [(p, bids, asks) for p, _, bids, asks in theirs]
+    assert sum(one == other for one, other in zip(mine, theirs, strict=True)) >= 0.99 * len(mine)
 
 
 def test_another_queue_model_is_another_result(tmp_path) -> None:
