@@ -56,16 +56,15 @@ def observed_touch(ex: Exchange, seat: Seat, env: Any, side: int) -> int:
 def own_range(own: Any, seat: Seat, resting: int, side: int) -> tuple[int, int]:
     """Smallest and largest key at which the agent's *resting* orders stand on *side* (an empty range if none does)."""
     low, high = 2**62, -(2**62)
-    seen = 0
-    for o in range(seat.first, seat.last):
-        if seen == resting:
-            break
+    seen, o = 0, seat.first
+    while seen < resting and o < seat.last:
         order = own[U(o)]
         if order["state"] == RESTING:
             seen += 1
             if order["side"] == side:
                 key = key_of(side, order["price"])
                 low, high = min(low, key), max(high, key)
+        o += 1
     return low, high
 
 
