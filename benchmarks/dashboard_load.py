@@ -120,25 +120,25 @@ def load(options: argparse.Namespace) -> None:
         try:
             work = [sys.executable, "-m", "benchmarks.dashboard_load", "--watch", server.host]
             work += ["--clients", str(options.clients), "--sessions", str(options.sessions)]
-            before, (cpu, _) = time.monotonic(), server.usage()
             watching = subprocess.Popen([*work, "--seconds", str(options.seconds)], stdout=subprocess.PIPE, text=True)
-            memory = []
+            seen = []
             while watching.poll() is None:
-                memory.append(server.usage()[1])
-                time.sleep(1.0)
-            elapsed, spent = time.monotonic() - before, server.usage()[0] - cpu
+                seen.append((time.monotonic(), *server.usage()))
+                time.sleep(0.5)
             assert watching.stdout is not None
             told = json.loads(watching.stdout.read())
             behind = server.figure("session_behind_seconds_total")
         finally:
             server.stop()
-    late = memory[len(memory) // 2 :]
+    # The last part: everybody is there, and what was compiled is compiled.
+    began, cpu, first = next(row for row in seen if row[0] >= seen[-1][0] - 0.8 * options.seconds)
+    ended, cpu_end, last = seen[-1]
     print(f"{options.clients} clients on {options.sessions} sessions for {options.seconds:g} s")
     print("  lag: median {median_ms:.1f} ms, 99th percentile {p99_ms:.1f}, worst {worst_ms:.0f}".format(**told))
     print("  {ladders_per_client_s:.1f} ladders a second and client, {texts_s:.0f} texts a second".format(**told))
-    print(f"  cores: server {spent / elapsed:.2f}, clients {told['client_cpu_s'] / elapsed:.2f}, set-up included;")
-    print(f"    load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; time given up {behind:.1f} s")
-    print(f"  server's memory, second half: {late[0]:.0f} MB to {late[-1]:.0f} MB")
+    print(f"  server: {(cpu_end - cpu) / (ended - began):.2f} cores, memory {first:.0f} MB to {last:.0f} MB")
+    print(f"  clients: {told['client_cpu_s'] / (options.seconds + WARM_UP_S):.2f} cores with set-up")
+    print(f"  load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; time given up {behind:.1f} s")
 
 
 def hour(options: argparse.Namespace) -> None:

@@ -186,7 +186,10 @@ export class Messages {
   }
 
   toast(text, level = "error") {
-    const node = element("div", { class: `toast ${level}`, text });
+    // The same again takes the place of the one before.
+    const key = text.replace(/, \d+ times$/, "");
+    for (const old of [...this.toasts.children]) if (old.dataset.key === key) old.remove();
+    const node = element("div", { class: `toast ${level}`, text, "data-key": key });
     this.toasts.append(node);
     while (this.toasts.children.length > 3) this.toasts.firstChild.remove();
     setTimeout(() => node.remove(), 6000);

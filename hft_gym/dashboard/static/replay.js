@@ -24,6 +24,7 @@ export class Replay {
     const answer = await fetch("/recordings");
     const { recordings } = await answer.json();
     this.bar.hidden = false;
+    scrollTo({ top: 0 });
     document.body.classList.add("replaying");
     if (!recordings.length) {
       this.which.replaceChildren(element("option", { value: "", text: "no recordings yet" }));
