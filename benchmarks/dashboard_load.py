@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 
 MADE = re.compile(r'"made":([0-9.]+)')
-WARM_UP_S = 5.0
 HOUR_NS = 3_600_000_000_000
 
 
@@ -72,7 +71,7 @@ async def attach(host: str, session: str = ""):
             return socket, told["session"]
 
 
-async def clients(host: str, count: int, sessions: int, seconds: float) -> dict[str, float]:
+async def clients(host: str, count: int, sessions: int, seconds: float, warm_up: float) -> dict[str, float]:
     """Watch with *count* clients; what they saw."""
     sockets, names = [], []
     for i in range(count):
@@ -81,7 +80,7 @@ async def clients(host: str, count: int, sessions: int, seconds: float) -> dict[
         names.append(name)
     lags: list[float] = []
     texts = 0
-    begin = time.monotonic() + WARM_UP_S
+    begin = time.monotonic() + warm_up
     end = begin + seconds
 
     async def watch(socket) -> None:
@@ -120,7 +119,8 @@ def load(options: argparse.Namespace) -> None:
         try:
             work = [sys.executable, "-m", "benchmarks.dashboard_load", "--watch", server.host]
             work += ["--clients", str(options.clients), "--sessions", str(options.sessions)]
-            watching = subprocess.Popen([*work, "--seconds", str(options.seconds)], stdout=subprocess.PIPE, text=True)
+            work += ["--seconds", str(options.seconds), "--warm-up", str(options.warm_up)]
+            watching = subprocess.Popen(work, stdout=subprocess.PIPE, text=True)
             seen = []
             while watching.poll() is None:
                 seen.append((time.monotonic(), *server.usage()))
@@ -137,7 +137,7 @@ def load(options: argparse.Namespace) -> None:
     print("  lag: median {median_ms:.1f} ms, 99th percentile {p99_ms:.1f}, worst {worst_ms:.0f}".format(**told))
     print("  {ladders_per_client_s:.1f} ladders a second and client, {texts_s:.0f} texts a second".format(**told))
     print(f"  server: {(cpu_end - cpu) / (ended - began):.2f} cores, memory {first:.0f} MB to {last:.0f} MB")
-    print(f"  clients: {told['client_cpu_s'] / (options.seconds + WARM_UP_S):.2f} cores with set-up")
+    print(f"  clients: {told['client_cpu_s'] / (options.seconds + options.warm_up):.2f} cores with set-up")
     print(f"  load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; time given up {behind:.1f} s")
 
 
@@ -171,13 +171,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=None, help="default: 30, with --hour 600 at most")
+    parser.add_argument("--warm-up", type=float, default=5.0, help="seconds before the clients measure")
     parser.add_argument("--strategy", default="join-touch", help="beside an empty slot and the viewer")
     parser.add_argument("--hour", action="store_true", help="memory over an hour of market time")
     parser.add_argument("--watch", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.seconds = options.seconds or (600.0 if options.hour else 30.0)
     if options.watch:
-        told = asyncio.run(clients(options.watch, options.clients, options.sessions, options.seconds))
+        o = options
+        told = asyncio.run(clients(o.watch, o.clients, o.sessions, o.seconds, o.warm_up))
         print(json.dumps(told))
     elif options.hour:
         hour(options)

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from hft_gym import cli
 from hft_gym.dashboard import Dashboard, create_demo_dashboard
 from hft_gym.dashboard.catalogue import Catalogue
 from hft_gym.errors import ConfigError, FeedError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def run(*words, module="hft_gym", **options):
-    command = [sys.executable, "-m", module, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
 def fetch(address):
@@ -38,9 +34,11 @@ def fetch(address):
         (("--speed", "0.001"), "0.1"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_listens(options, said, tmp_path):
-    done = run("dashboard", "--port", "0", *options, cwd=tmp_path)
-    assert done.returncode == 2 and said in done.stderr, done.stderr
+def test_what_is_wrong_is_said_before_anything_listens(options, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Dashboard, "_serve", lambda self: pytest.fail("it would listen"))
+    assert cli.main(["dashboard", "--port", "0", *options]) == 2
+    assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "and nothing is written"
 
 
@@ -116,6 +114,8 @@ def test_a_trained_agent_trades_beside_a_baseline(tmp_path):
 
 
 def test_the_benchmark_of_many_clients():
-    done = run("--clients", "6", "--sessions", "2", "--seconds", "2", module="benchmarks.dashboard_load", cwd=ROOT)
+    few = ["--clients", "6", "--sessions", "2", "--seconds", "2", "--warm-up", "0.5"]
+    command = [sys.executable, "-m", "benchmarks.dashboard_load", *few]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "6 clients on 2 sessions" in done.stdout and "lag: median" in done.stdout
