@@ -113,7 +113,8 @@ class LiveSession:
             day = self._day(symbol)
             room = replace(sized_for(sized, day), tick_size=day.tick_size, warm_up_ns=0)
             seed = market_seed(config.seed, symbol)
-            found.append(Market(room, seed, feed=day, symbol=symbol, log_capacity=config.log_capacity))
+            name = day.symbol if symbol == UNNAMED and day.symbol else symbol
+            found.append(Market(room, seed, feed=day, symbol=name, log_capacity=config.log_capacity))
         return found
 
     def _day(self, symbol: str) -> ReplayFeed:
@@ -328,6 +329,8 @@ class LiveSession:
     def finish(self) -> list[Episodes]:
         """End the trading: every order is withdrawn, every position traded away at book prices; returns `episodes`."""
         for floor in self.floors.values():
+            for trader in floor.everybody:  # nobody's close is to trade with those who leave, too
+                floor.market.withdraw(trader.participant)
             for trader in floor.everybody:
                 floor.close(trader, "finished")
         return self.episodes()

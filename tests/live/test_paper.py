@@ -88,7 +88,7 @@ def test_a_run_on_a_feed_is_resumed_with_its_position(tmp_path) -> None:
     first, _ = trade_binance(folder)
     market = first.session.floor("TESTUSDT").market
     market.submit(1, 0, 3)  # a position that the strategy did not ask for, to be found again
-    market.run_for(SECOND)
+    market.run_for(20_000_000)  # not farther: the next run's clock is the machine's
     position, cash = market.account(1).position, market.account(1).cash
     assert position
     first.session.save(folder)
@@ -165,6 +165,7 @@ def test_a_recorded_day_with_its_single_orders(tmp_path) -> None:
     assert done.finished and done.session.over and episodes.tick_size == feed.tick_size
     assert episodes.time[0, -1] == int(feed.times[-1] - feed.times[0]) - SECOND
     assert len(episodes.fills) > 5 and episodes.inventory[0, -1] == 0
+    assert list(done.session.floors) == [feed.symbol]
     again = LiveSession.load(tmp_path / "r")
     np.testing.assert_array_equal(again.episodes()[0].equity, episodes.equity)
 

@@ -203,6 +203,17 @@ def test_another_strategy_starts_flat_and_counts_anew() -> None:
     compare(runs)  # raises unless the fills explain the net P&L of both, to the last sub-unit
 
 
+def test_the_end_of_one_is_no_trade_of_another() -> None:
+    session = _session("join-touch", "join-touch", "join-touch")
+    session.advance(20 * SECOND)
+    fills = [len(trader.tenure.log("fills")) for trader in session.floors["AAPL"].traders]
+    held = [trader["position"] for trader in session.view("AAPL").traders[:-1]]
+    assert any(held)
+    for before, position, run in zip(fills, held, session.finish(), strict=True):
+        last = run.fills[before:]
+        assert last["closing"].all() and last["quantity"].sum() == abs(position)
+
+
 def test_limits_trip_are_told_and_released() -> None:
     session = _session("join-touch", risk={"max_position": 2, "on_breach": "reduce-only"}, max_position=10)
     session.advance(60 * SECOND)
