@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -202,9 +203,9 @@ def inspect() -> int:
     console = make_console(120)
     if args.sql is not None:
         columns, rows = query(args.file, args.sql)
-        table = Table(*columns, box=None, padding=(0, 2))
+        table = Table(*(escape(c) for c in columns), box=None, padding=(0, 2))
         for row in rows[:1000]:
-            table.add_row(*(str(value) for value in row))
+            table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
         if len(rows) > 1000:
             console.print(f"... {len(rows) - 1000:,} rows more")

@@ -28,7 +28,7 @@ def parse_options(kind: Any, argv: Sequence[str] | None = None) -> Any:
 
 def make_console(width: int) -> Console:
     """The terminal, or *width* characters where the output is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else width)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else width)
 
 
 def command_line(command: str, argv: Sequence[str] | None) -> str:

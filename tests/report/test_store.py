@@ -254,6 +254,7 @@ def test_commands(shared, capsys):
     shown = said("compare", first, second)
     assert "same configuration" in shown and "0.50" in shown
     assert "60" in said("sql", "SELECT count(*) FROM episodes WHERE net_pnl IS NOT NULL AND run = '" + first + "'")
+    assert "a:x:b [red]" in said("sql", "SELECT 'a:x:b [red]'")  # neither an emoji nor a colour
     assert "there is none" in said("show", "nonsense", status=2)
     assert "did you mean" in said("compare", first, second[:-1] + "z", status=2)
     assert "DuckDB says" in said("sql", "SELECT nothing FROM nowhere", status=2)
