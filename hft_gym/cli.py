@@ -287,6 +287,11 @@ def run(command: Command, rest: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read the output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a file or folder that was named cannot be used; without a name it is a bug of ours
+        if error.filename is None:
+            raise
+        print(f"hft-gym {command.words}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except SystemExit as stop:
         if isinstance(stop.code, str):
             print(stop.code, file=sys.stderr)

@@ -12,7 +12,7 @@ import tyro
 from rich.live import Live
 from rich.table import Table
 
-from hft_gym.errors import FeedError
+from hft_gym.errors import ConfigError, FeedError
 from hft_gym.terminal import make_console, parse_options
 
 
@@ -75,6 +75,8 @@ class WatchArgs(_FeedArgs):
 
 
 def _config(args: ServeArgs | WatchArgs, policy: str = "drop_oldest") -> dict[str, Any]:
+    if not 0.0 <= args.seconds < float("inf"):
+        raise ConfigError(f"seconds is {args.seconds}; allowed are finite numbers from 0 (no limit)")
     symbols = args.symbols or (("AAPL",) if args.feed.startswith("mock:") else ())
     given = ("speed", "seed", "market", "max_messages_per_second", "levels")
     return {"url": args.feed, "symbols": symbols, "policy": policy, **{name: getattr(args, name) for name in given}}

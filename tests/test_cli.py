@@ -112,6 +112,15 @@ def test_our_errors_are_one_line_without_a_trace(capsys, failing):
     assert cli.main(["do"]) == 2
 
 
+def test_a_file_that_cannot_be_used_is_one_line_with_its_name(capsys, failing):
+    failing(NotADirectoryError(20, "Not a directory", "notes.txt/runs"))
+    assert cli.main(["do"]) == 2
+    assert capsys.readouterr().err == "hft-gym do: notes.txt/runs: Not a directory\n"
+    failing(OSError("of no file"))
+    with pytest.raises(OSError, match="of no file"):
+        cli.main(["do"])
+
+
 def test_interruption_is_status_130(capsys, failing):
     failing(KeyboardInterrupt())
     assert cli.main(["do"]) == 130

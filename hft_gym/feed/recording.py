@@ -173,12 +173,17 @@ class RecordingFeed(DataFeed):
         feed: the other feed; the recorder connects and disconnects it.
         folder: where the parts go; a recording that is there is continued.
         clock: for tests.
+
+    Raises:
+        ConfigError: the folder is the recording that is read.
     """
 
     def __init__(self, feed: DataFeed, folder: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
         super().__init__(feed.config, clock=clock or feed.clock)
         self.feed = feed
         self.folder = Path(folder)
+        if isinstance(feed, RecordedDataFeed) and feed.folder.resolve() == self.folder.resolve():
+            raise ConfigError(f"{self.folder} is the recording that is read; allowed is any other folder")
         self.recorded = 0
         """Messages that are on the disk."""
         self._rows: list[tuple[MarketDataMessage, int]] = []

@@ -56,9 +56,19 @@ def test_a_recording_is_watched_to_its_end(tmp_path, capsys):
     )
     assert cli.main(["watch-feed", folder, "--speed", "inf"]) == 0
     assert capsys.readouterr().out.count("AAPL") >= 2
+    parts = sorted((tmp_path / "day").iterdir())
+    assert cli.main(["watch-feed", folder, "--speed", "inf", "--record", folder]) == 2
+    assert "is the recording that is read" in capsys.readouterr().err
+    assert sorted((tmp_path / "day").iterdir()) == parts
 
 
-def test_mistakes_are_one_line(capsys):
+def test_mistakes_are_one_line(capsys, tmp_path):
+    for seconds in ("-1", "nan"):
+        assert cli.main(["watch-feed", "mock://", "--seconds", seconds]) == 2
+        assert f"seconds is {float(seconds)}; allowed are" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert cli.main(["watch-feed", "mock://", "--seconds", "1", "--record", str(tmp_path / "file")]) == 2
+    assert f"{tmp_path / 'file'}: File exists" in capsys.readouterr().err
     assert cli.main(["watch-feed", "mok://", "--seconds", "1"]) == 2
     assert "did you mean 'mock'" in capsys.readouterr().err
     assert cli.main(["watch-feed", "mock://", "--market", "reactve", "--seconds", "1"]) == 2
