@@ -90,7 +90,7 @@ class Portfolio:
         money_unit: what the average cost is rounded to after a partial close [currency].
 
     Raises:
-        ConfigError: a cash or unit that is no finite number, or a unit that is not above 0.
+        ConfigError: a cash or unit that is no finite number, a unit that is not above 0, or ticks that are no mapping.
     """
 
     def __init__(
@@ -105,6 +105,8 @@ class Portfolio:
             raise ConfigError(f"initial_cash is {initial_cash!r}; allowed are finite numbers")
         if unit is None or unit <= 0:
             raise ConfigError(f"money_unit is {money_unit!r}; allowed are finite numbers above 0")
+        if tick_sizes is not None and not isinstance(tick_sizes, Mapping):
+            raise ConfigError(f"tick_sizes is {tick_sizes!r}; allowed are mappings of symbols to ticks, or None")
         self._initial, self._unit = cash, unit
         self._grids = None if tick_sizes is None else {s: TickGrid(tick) for s, tick in tick_sizes.items()}
         self._books: dict[str, Account] = {}

@@ -194,8 +194,10 @@ def test_bad_input_changes_nothing(change: dict[str, Any], error: type, words: s
 
 def test_bad_settings() -> None:
     nan = float("nan")
-    for bad in ({"initial_cash": nan}, {"initial_cash": "1"}, {"money_unit": 0}, {"tick_sizes": {"A": 0}}):
-        with pytest.raises(ConfigError):
+    ticks = ({"A": 0}, ["A"], 0.01)
+    wrong = ({"initial_cash": nan}, {"initial_cash": "1"}, {"money_unit": 0}, *({"tick_sizes": t} for t in ticks))
+    for bad in wrong:
+        with pytest.raises(ConfigError, match=next(iter(bad)).split("_")[0]):
             Portfolio(**bad)  # type: ignore[arg-type]
 
 
