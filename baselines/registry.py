@@ -82,6 +82,8 @@ def get(name: str, env: Any = None) -> type[Any]:
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
             raise  # the module exists; something that it imports does not
+        if module_name in homes:
+            raise ConfigError(f"{name!r}: expected name=value after the colon, got {class_name!r}") from None
         raise ConfigError(f"baseline {name!r}: there is no module {module_name!r} on the path") from None
     found = getattr(module, class_name, None)
     if found is None:

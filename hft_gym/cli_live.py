@@ -70,7 +70,7 @@ class PaperArgs:
     out: Path | None = None
     """Folder of the state (default: runs/paper-DATE-TIME)."""
     resume: Path | None = None
-    """Go on with the run in this folder; what is set there holds, other options do not count."""
+    """Go on with the run in this folder; it is as it was set up, beside --parts no other option fits."""
     parts: Path = Path("runs/parts")
     """Store that the run is added to, as a part that hft-gym runs reads."""
     token: str = ""
@@ -86,6 +86,8 @@ def _config(args: PaperArgs) -> PaperConfig:
     from hft_gym.live.run import PaperConfig
     from hft_gym.market.config import MarketConfig
 
+    if not args.strategy:
+        raise ConfigError("strategy: got none; allowed are names of baselines, and paths of trained agents")
     mock = args.feed == "mock" or args.feed.startswith("mock:")
     symbols = args.symbols or (("AAPL",) if mock else ())
     given: dict[str, Any] = {

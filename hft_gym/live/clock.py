@@ -62,7 +62,7 @@ class SessionClock:
         self.until_ns = until_ns
         self.error: Exception | None = None
         self.given_up_ns = 0
-        self._speed = _checked(speed)
+        self._speed = checked_speed(speed)
         self._task: asyncio.Task[None] | None = None
         self._anchor = (0, 0)
         self._cost = 1.0  # ns of ours for one of the session's, lately
@@ -83,7 +83,7 @@ class SessionClock:
 
     @speed.setter
     def speed(self, value: float) -> None:
-        self._speed = _checked(value)
+        self._speed = checked_speed(value)
         self._set_anchor()
 
     def start(self) -> None:
@@ -159,7 +159,12 @@ class SessionClock:
         await asyncio.sleep(0)
 
 
-def _checked(speed: Any) -> float:
+def checked_speed(speed: Any) -> float:
+    """*speed*, which a `SessionClock` can have.
+
+    Raises:
+        ConfigError: not 0.1 to 1000 or inf.
+    """
     number = isinstance(speed, (int, float)) and not isinstance(speed, bool)
     if not number or not (0.1 <= speed <= 1000 or speed == math.inf):
         raise ConfigError(f"speed is {speed!r}; allowed are 0.1 to 1000, and inf: as fast as possible")

@@ -27,7 +27,7 @@ from hft_gym.feed import (
     open_feed,
 )
 from hft_gym.feed.paced import PacedFeed
-from hft_gym.live.clock import SessionClock
+from hft_gym.live.clock import SessionClock, checked_speed
 from hft_gym.live.config import SessionConfig
 from hft_gym.live.paper import Opening, PaperSession
 from hft_gym.live.session import UNNAMED, LiveSession
@@ -60,6 +60,8 @@ class PaperConfig:
             object.__setattr__(self, "feed", replace(self.feed, url=short))
         if self.session.feed:
             raise ConfigError("session.feed: leave it out; the feed is what feed.url says")
+        if self.kind != "live":
+            checked_speed(self.feed.speed)
 
     @property
     def kind(self) -> str:
@@ -74,7 +76,7 @@ class PaperRun:
     """A run in a folder, which holds its state about a second old at most.
 
     Args:
-        folder: of the state; made where missing.
+        folder: of the state; made where missing, once trading begins.
         config: what to do; None: what the folder says, to go on with a run that was stopped or killed.
         on_turn: called with the session a few times a second, to show it.
         feed: instead of what ``config.feed`` says, for tests.
@@ -126,7 +128,6 @@ class PaperRun:
             FeedError: the feed cannot be had, or has failed; the state is kept.
             ConfigError, DataError, CheckpointError: see `LiveSession` and `PaperSession`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         with _signals(self.stop):
             try:
                 if self.config.kind == "live":
@@ -255,6 +256,7 @@ class PaperRun:
 
     def _begin(self) -> None:
         if not self.resumed:
+            self.folder.mkdir(parents=True, exist_ok=True)
             replace_file(self.folder / NAME, json.dumps(to_dict(self.config)).encode())
         self._save(force=True)
 

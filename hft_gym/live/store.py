@@ -12,6 +12,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -38,7 +39,7 @@ FORMAT, VERSION = "hft_gym session", 1
 NAME = "session.json"
 _MANY = 64
 """Parts after which a save writes the whole past as one."""
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, AttributeError)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, AttributeError, zipfile.BadZipFile)
 S = TypeVar("S", bound="LiveSession")
 
 

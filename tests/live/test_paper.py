@@ -223,8 +223,13 @@ def test_options_that_do_not_fit_are_errors(tmp_path, capsys, monkeypatch) -> No
         (("--strategy", "no-such"), "no-such"),
         (("--feed", "replay:none.csv"), "none.csv"),
         (("--feed", "binance", "--market", "poisson"), "mock feeds"),
+        (("--feed", "ws://127.0.0.1:9"), "cannot be reached"),
+        (("--strategy", "--seconds", "1"), "strategy: got none"),
+        (("--strategy", "market-making:skew"), "expected name=value after the colon, got 'skew'"),
+        (("--speed", "0"), "speed is 0.0; allowed are 0.1 to 1000"),
+        (("--symbols", "AAPL", "AAPL"), "AAPL is there more than once"),
         (("--resume", "nowhere", "--seed", "3"), "seed"),
     ):
         assert cli.main(["paper", "--parts", str(tmp_path / "parts"), "--out", str(tmp_path / "new"), *words]) == 2
         assert said in capsys.readouterr().err
-    assert not (tmp_path / "new" / "paper.json").exists()
+    assert not list(tmp_path.iterdir())

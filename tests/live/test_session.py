@@ -170,6 +170,7 @@ def test_damaged_or_missing_sessions_are_told(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="no saved session"):
         LiveSession.load(tmp_path)
     session = _session()
+    session.advance(SECOND)
     session.save(tmp_path)
     path = tmp_path / "session.json"
     text = path.read_text()
@@ -177,6 +178,15 @@ def test_damaged_or_missing_sessions_are_told(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="damaged"):
         LiveSession.load(tmp_path)
     path.write_text(text)
+    for kind in ("state", "past", "market"):
+        file = next(tmp_path.glob(f"{kind}-*"))
+        whole = file.read_bytes()
+        for cut in (0, len(whole) // 2, len(whole) - 1):
+            file.write_bytes(whole[:cut])
+            with pytest.raises(CheckpointError, match="damaged"):
+                LiveSession.load(tmp_path)
+        file.write_bytes(whole)
+    assert LiveSession.load(tmp_path).config == session.config
     next(tmp_path.glob("market-*")).unlink()
     with pytest.raises(CheckpointError):
         LiveSession.load(tmp_path)
