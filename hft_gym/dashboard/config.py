@@ -50,3 +50,5 @@ class DashboardConfig:
             raise ConfigError(f"host is {self.host!r}, which others can reach: that needs a token")
         if self.token and not _TOKEN.fullmatch(self.token):
             raise ConfigError("token: allowed are 16 to 256 letters, digits, hyphens and underscores")
+        if self.keep is not None and self.keep.exists() and not self.keep.is_dir():
+            raise ConfigError(f"keep is {self.keep}, which is a file; allowed are folders, there or not")

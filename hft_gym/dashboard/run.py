@@ -15,7 +15,7 @@ from hft_gym.config import build, to_dict
 from hft_gym.dashboard.catalogue import AGENT, Catalogue
 from hft_gym.dashboard.config import DEMO, LIMITS, SYMBOLS, DashboardConfig
 from hft_gym.dashboard.schema import Speed
-from hft_gym.errors import FeedError
+from hft_gym.errors import ConfigError, FeedError
 from hft_gym.extras import needing_extras
 
 if TYPE_CHECKING:
@@ -135,15 +135,18 @@ class Dashboard:
 
     async def _serve(self) -> None:
         server = self._make_server()
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(self._listen(server))
         while not server.started and not serving.done():
             await asyncio.sleep(0.02)
         if server.started:
             secret = "?token=..." if self.config.token else ""
             print(f"the dashboard is at {self.url}{secret}; stop with Ctrl-C", flush=True)
+        await serving
+
+    async def _listen(self, server: uvicorn.Server) -> None:
         try:
-            await serving
-        except SystemExit:
+            await server.serve()
+        except SystemExit:  # caught in the task: out of one it would end the loop at once
             raise FeedError(f"cannot listen on {self.config.host}, port {self.config.port}: is it taken?") from None
 
     # -- beside other work ---------------------------------------------------------------------------------
@@ -161,9 +164,9 @@ class Dashboard:
 
         def work() -> None:
             try:
-                asyncio.run(server.serve())
-            except SystemExit:
-                logger.error("the dashboard cannot listen on %s, port %s", self.config.host, self.config.port)
+                asyncio.run(self._listen(server))
+            except FeedError as error:
+                logger.error("%s", error)
 
         self._thread = threading.Thread(target=work, name="hft-gym dashboard", daemon=True)
         self._thread.start()
@@ -210,9 +213,14 @@ def create_demo_dashboard(
             agents.
         runs: folder of the trained agents that may be chosen in the browser.
         **settings: further ones of `DashboardConfig`.
+
+    Raises:
+        ConfigError: a wrong strategy or setting.
     """
     from hft_gym.live import SessionConfig
 
+    if isinstance(strategies, str):
+        raise ConfigError(f"strategies is {strategies!r}; allowed are sequences of names, such as [{strategies!r}]")
     session = build(SessionConfig, {"symbols": SYMBOLS, "strategies": list(strategies), "risk": LIMITS})
     return Dashboard({"runs": Path(runs), **settings}, session)
 

@@ -1,6 +1,7 @@
 """``hft-gym dashboard`` and ``create_demo_dashboard``: served from the command line and from Python."""
 
 import json
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -40,6 +41,27 @@ def test_what_is_wrong_is_said_before_anything_listens(options, said, tmp_path, 
     assert cli.main(["dashboard", "--port", "0", *options]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "and nothing is written"
+
+
+def test_a_taken_port_is_one_line_and_status_2(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["dashboard", "--port", str(port), "--strategy", "do-nothing"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == f"hft-gym dashboard: cannot listen on 127.0.0.1, port {port}: is it taken?"
+
+
+def test_a_name_alone_is_no_sequence_of_strategies():
+    with pytest.raises(ConfigError, match=r"strategies is 'join-touch'; allowed are .* \['join-touch'\]"):
+        create_demo_dashboard("join-touch", keep=None)
+
+
+def test_a_file_cannot_be_the_folder_of_sessions(tmp_path):
+    (tmp_path / "notes").touch()
+    with pytest.raises(ConfigError, match="notes, which is a file; allowed are folders"):
+        create_demo_dashboard(["do-nothing"], keep=tmp_path / "notes")
 
 
 def test_from_python():
