@@ -160,12 +160,12 @@ def paper() -> int:
     if session is None or not episodes:
         console.print("stopped before the first decision; nothing was traded", highlight=False)
         return 0
-    console.print(_table(session))
     agents = [player.name for player in session.players if player.kind == "agent"]
     known = [e.name for e in episodes if e.name in agents]
     comparison = compare(episodes, known, meta=run.meta(command_line("paper", None)))
+    part = write_part(comparison, args.parts)  # first: whoever reads the output may go away before its end
+    console.print(_table(session))
     print_comparison(comparison, console)
-    part = write_part(comparison, args.parts)
     console.print(f"stored as {part.id} in {args.parts}", soft_wrap=True, markup=False)
     if not run.finished:
         how = f"hft-gym paper --resume {folder}"

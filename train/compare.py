@@ -327,6 +327,8 @@ def show_and_write(
     from rich.console import Console
 
     console = console or Console()
+    # First, because whoever reads the output may go away before its end.
+    written, part = write(comparison, out), write_part(comparison, parts)
     execution = comparison.meta.get("config", {}).get("task") == "execution"
     print_comparison(comparison, console, (*(PARENT_METRICS if execution else ()), *metrics))
     for tuning in comparison.meta.get("tuning", ()):
@@ -339,9 +341,7 @@ def show_and_write(
     stored = comparison.meta.get("tuned", {})
     if stored:
         console.print(f"with the parameters stored for this market: {', '.join(stored)}", highlight=False)
-    written = write(comparison, out)
     console.print(f"written to {out}: {', '.join(p.name for p in written.values())}", highlight=False)
-    part = write_part(comparison, parts)
     console.print(f"stored as {part.id} in {parts}", highlight=False, soft_wrap=True, markup=False)
     if comparison.meta.get("command"):
         console.print(f"made by: {comparison.meta['command']}", highlight=False, soft_wrap=True, markup=False)
