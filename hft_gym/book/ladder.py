@@ -175,14 +175,7 @@ def next_level(book: Book, side: int, index: int) -> int:
     word = words[U(low + i)] >> np.uint64(index & 63)
     if word != 0:
         return index + ctz(word)
-    return far_level(book, side, i + 1)
-
-
-@cold
-def far_level(book: Book, side: int, i: int) -> int:
-    """:func:`next_level` from word *i* on: the first non-empty level beyond the word of 64 that was looked at."""
-    words, levels = book.words, book.head["levels"]
-    low = side * (words.shape[0] >> 1)
+    i += 1
     if i >= levels >> 6:
         return levels
     middle = low + (levels >> 6)
