@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hft_gym._jit import I64, U, cold, inlined, kernel
+from hft_gym._jit import I64, U, inlined, kernel
 from hft_gym.book.kernel import GTC, IOC
 from hft_gym.book.ladder import (
     ASK,
@@ -67,7 +67,7 @@ ARRIVAL = MECHANISMS
 """The event of a participant's message reaching the exchange, beside the flow's mechanisms."""
 
 
-@cold
+@kernel
 def log_mids(ex: Exchange, always: bool) -> None:
     """Log the mid of each participant that changed since it was logged (or of *always* every one).
 

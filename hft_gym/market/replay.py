@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hft_gym._jit import I64, U, cold, kernel
+from hft_gym._jit import I64, U, kernel
 from hft_gym.book.ladder import (
     ASK,
     BID,
@@ -85,21 +85,19 @@ def next_operation(ex: Exchange) -> tuple[int, int, int, int]:
         remember(ex, slot, handle)
         move_to_front(book, slot)
         ex.state["messages"] += 1
-        return side, price, 0, handle
-    if code == OP_EXECUTE or code == OP_HIDDEN:
-        hidden = code == OP_HIDDEN
-        if ex.state["own_resting"] != 0:
-            slot = 0 if hidden else I64(ex.live[U(handle)])
-            flow_state["displaced"] += fill_participants(ex, side, price, quantity, slot, hidden)
-        if hidden:
-            ex.state["hidden_volume"] += quantity
-        traded(ex, 1 - side, quantity)
     elif code == OP_REDUCE or code == OP_DELETE or code == OP_FORGET:
-        ex.state["messages"] += 1
-    else:
-        return side, price, 0, handle
-    if code != OP_HIDDEN:
         take_state(ex, handle, op["remaining"])
+        ex.state["messages"] += 1
+    elif code == OP_EXECUTE:
+        slot = I64(ex.live[U(handle)])
+        taken = fill_participants(ex, side, price, quantity, slot, False)
+        take_state(ex, handle, op["remaining"])
+        flow_state["displaced"] += taken
+        traded(ex, 1 - side, quantity)
+    elif code == OP_HIDDEN:
+        flow_state["displaced"] += fill_participants(ex, side, price, quantity, 0, True)
+        ex.state["hidden_volume"] += quantity
+        traded(ex, 1 - side, quantity)
     return side, price, 0, handle
 
 
@@ -126,7 +124,7 @@ def take_state(ex: Exchange, handle: int, remaining: int) -> None:
         reduce(ex.book, slot, remaining)
 
 
-@cold
+@kernel
 def fill_participants(ex: Exchange, side: int, price: int, quantity: int, historic: int, hidden: bool) -> int:
     """Fill participants' orders on *side* that come before a historic execution at *price*; return the lots taken.
 
@@ -135,6 +133,8 @@ def fill_participants(ex: Exchange, side: int, price: int, quantity: int, histor
     """
     book: Book = ex.book
     state = ex.state
+    if state["own_resting"] == 0:
+        return 0
     mark_participants(ex, 0)
     per = ex.own.shape[0] // max(ex.account.shape[0] - 1, 1)
     key = key_of(side, price)
