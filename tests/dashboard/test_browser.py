@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import ITSELF, Visit, chromium  # noqa: F401  (a fixture)
+from tests.browser import ITSELF, Visit
 
 pytestmark = pytest.mark.browser
 WAIT = 30_000
@@ -71,7 +71,7 @@ def dashboard(tmp_path):
 
 
 @pytest.fixture
-def look(chromium):  # noqa: F811
+def look(chromium):
     """``look(url, width, height)`` opens the page and waits until it streams."""
     contexts = []
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hft_gym.report import Bootstrap, compare, write
 from hft_gym.report.figures import SECTIONS
 from hft_gym.report.grids import Player, make_grid
-from tests.browser import chromium, visit  # noqa: F401  (fixtures)
+from tests.browser import visit  # noqa: F401  (a fixture)
 from tests.report.examples import from_final_pnl, three_episodes
 
 pytestmark = pytest.mark.browser
