@@ -23,6 +23,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -265,6 +266,16 @@ if JIT_DISABLED:
         """Set element *row* of an int64 vector, which another thread reads."""
         array[row] = value
 
+    _EXCHANGE = threading.Lock()
+
+    def compare_exchange(array: Any, row: int, expected: int, value: int) -> bool:
+        """Set element *row* of an int64 vector to *value* if it is *expected*; whether it was."""
+        with _EXCHANGE:
+            same = bool(array[row] == expected)
+            if same:
+                array[row] = value
+        return same
+
 else:
     from llvmlite import ir
     from numba import types
@@ -328,3 +339,13 @@ else:
             return context.get_dummy_value()
 
         return types.void(array, types.int64, types.int64), codegen
+
+    @intrinsic
+    def compare_exchange(typing_context: Any, array: Any, row: Any, expected: Any, value: Any) -> Any:
+        """Set element *row* of an int64 vector to *value* if it is *expected*, in one go; whether it was."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            element = _element(context, builder, signature.args[0], *args[:2])
+            return builder.extract_value(builder.cmpxchg(element, args[2], args[3], "acq_rel", "acquire"), 1)
+
+        return types.boolean(array, types.int64, types.int64, types.int64), codegen

@@ -205,7 +205,7 @@ class EnvCore:
 
     def _run(self, mode: int, actions: NDArray[np.int64]) -> int:
         if self._workers is None:
-            return run_batch(0, self.num_envs, 0, mode, actions, self._table, _ALONE, 0)
+            return run_batch(0, mode, actions, self._table, _ALONE, 0)
         return self._workers.run(mode, actions)
 
     def drain(self) -> Logs:

@@ -35,6 +35,7 @@ from hft_gym.envs.orders import (
     collect,
     mode_of,
     next_order,
+    next_part,
 )
 from hft_gym.envs.packed import array_at
 from hft_gym.envs.records import ENV_PARAM, ENV_STATE, INFO_KEYS
@@ -99,8 +100,10 @@ def place_quote(ex: Exchange, seat: Seat, env: Any, param: Any, side: int, optio
 
 
 @kernel
-def first_bad(actions: Any, param: Any) -> int:
-    """The first environment whose action is out of range, -1 if there is none."""
+def first_bad(mode: int, actions: Any, param: Any) -> int:
+    """The first environment whose action is out of range, -1 if there is none or *mode* has no use for them."""
+    if mode == RESET:
+        return -1
     takes = actions.shape[1] - 1
     quotes, take_options = param["quotes"], N_TAKE_OPTIONS
     if param["ladder"] != 0:
@@ -274,12 +277,11 @@ those of the markets (:class:`~hft_gym.market.arrays.MarketArrays`), then a repl
 
 
 @kernel
-def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -> int:
+def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -> None:
     """Reset or step environments lo..hi-1, with row *scratch* of the fill buffer.
 
     Mode RESET starts an episode where *reset_mask* is 1 (from the current key's successor) or 2 (from *keys*); the
-    other modes step. *t* is the :func:`~hft_gym.envs.packed.table_of` the arrays. Returns -1, or the first environment
-    whose action is out of range (then nothing happened).
+    other modes step. *t* is the :func:`~hft_gym.envs.packed.table_of` the arrays.
     """
     keys = array_at(t[0, 0], (t[0, 1],), _U64)
     reset_mask = array_at(t[1, 0], (t[1, 1],), _U8)
@@ -315,10 +317,6 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
     checkpoint_start = array_at(t[31, 0], (t[31, 1],), _I64)
     checkpoint_orders = array_at(t[32, 0], (t[32, 1],), CHECKPOINT_DTYPE)
     checkpoint_rows = array_at(t[33, 0], (t[33, 1],), _I64)
-    if mode != RESET:
-        bad = first_bad(actions, env_param[0])
-        if bad >= 0:
-            return bad
     replay = Replay(ops, op_row_start, times, checkpoint_start, checkpoint_orders, checkpoint_rows)
     reactive = flow[0]["reactive"] != 0 or flow.shape[0] > 1
     seat = Seat(AGENT, 0, own.shape[1])
@@ -394,25 +392,36 @@ def run_range(lo: int, hi: int, scratch: int, mode: int, actions: Any, t: Any) -
             for k in range(info.shape[0]):
                 final_info[k, e] = info[k, e]
             starting = True
-    return -1
 
 
 @entry
-def run_batch(lo: int, hi: int, worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
-    """:func:`run_range`, alone or as one of several threads; see :class:`hft_gym.envs.threads.Workers`.
+def run_batch(worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
+    """Reset or step all environments, alone or as one of several threads (:class:`hft_gym.envs.threads.Workers`).
 
-    *control* is empty for a thread alone. Else worker 0 publishes an order with its own *mode*, carries out its part,
-    and waits for the others (mode COLLECT: waits on, having been told NOT_YET). The others call with mode SERVE: they
-    carry out one order after the other until none comes for *spins* looks (NOT_YET) or they are told to STOP. All
+    *control* is empty for a thread alone. Else worker 0 publishes an order with its own *mode*, takes part in it, and
+    waits for the others (mode COLLECT: waits on, having been told NOT_YET). The others call with mode SERVE: they take
+    part in one order after the other until none comes for *spins* looks (NOT_YET) or they are told to STOP. All
     modes share one entry, because each entry compiles the whole market.
+
+    Returns -1, or the first environment whose action is out of range (then nothing happened).
     """
+    param = array_at(t[3, 0], (t[3, 1],), ENV_PARAM)[0]
     if control.shape[0] == 0:
-        return run_range(lo, hi, worker, mode, actions, t)
+        bad = first_bad(mode, actions, param)
+        if bad < 0:
+            run_range(0, actions.shape[0], worker, mode, actions, t)
+        return bad
     while mode != COLLECT:
         order = next_order(worker, mode, control, spins)
         if order < 0:
             return order
-        carried_out(worker, order, run_range(lo, hi, worker, mode_of(order), actions, t), control)
+        bad = first_bad(mode_of(order), actions, param)
+        while bad < 0:
+            lo, hi = next_part(worker, control)
+            if lo == hi:
+                break
+            run_range(lo, hi, worker, mode_of(order), actions, t)
+        carried_out(worker, order, bad, control)
         if mode != SERVE:
             break
     return collect(control, spins)

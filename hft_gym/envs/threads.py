@@ -1,4 +1,4 @@
-"""Worker threads for the batch: each runs the compiled step, which holds no GIL, over its own range of environments.
+"""Worker threads for the batch: each runs the compiled step, which holds no GIL, over its share of the environments.
 
 Plain threads instead of numba's ``prange``: one compiled kernel serves both and nothing breaks after a fork. A step
 takes some 100 us, and waking a thread through Python's locks 40 us; so a worker that has done its part keeps looking
@@ -18,7 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym._jit import JIT_DISABLED
-from hft_gym.envs.orders import COLLECT, CURRENT, LINE, MODE_BITS, NOT_YET, SERVE, STOP, STOPPED
+from hft_gym.envs.orders import (
+    COLLECT,
+    CURRENT,
+    DONE,
+    LINE,
+    MODE_BITS,
+    NOT_YET,
+    RANGE,
+    RESET,
+    SERVE,
+    STOP,
+    STOPPED,
+)
 
 SPINS = 1 if JIT_DISABLED else 200_000
 """Looks at a flag before a thread gives up and sleeps: some 100 us."""
@@ -37,8 +49,8 @@ class Workers:
     def __init__(
         self, threads: int, num_envs: int, run: Callable[..., int], table: NDArray[np.int64], actions: NDArray[Any]
     ) -> None:
-        bounds = [num_envs * i // threads for i in range(threads + 1)]
-        self._ranges = list(pairwise(bounds))
+        self._bounds = [num_envs * i // threads for i in range(threads + 1)]
+        self._threads = threads
         self._run, self._table = run, table
         self._actions = np.zeros_like(actions)
         self._pid = -1
@@ -46,18 +58,20 @@ class Workers:
     def _start(self) -> None:
         # Compile or load here: an error must not come up in a thread.
         alone = np.zeros(0, np.int64)
-        self._run(0, 0, 0, 0, self._actions, self._table, alone, SPINS)
+        self._run(0, RESET, self._actions[:0], self._table, alone, SPINS)
         # After a fork the threads are gone but this object is not: start them anew in the child.
         self._pid = os.getpid()
-        self._control = np.zeros(len(self._ranges) * LINE, np.int64)
+        self._control = np.zeros(self._threads * LINE, np.int64)
+        for i, (first, end) in enumerate(pairwise(self._bounds)):
+            self._control[i * LINE + RANGE] = first << 32 | end
         self._orders = 0
         self._calm = 0  # steps still to be waited for asleep
         self._patience = 8  # how many they will be after the next wait in vain
         self._waiting = False
         self._done: SimpleQueue[None] = SimpleQueue()
-        self._asleep = [False] * len(self._ranges)
-        self._wake: list[SimpleQueue[None]] = [SimpleQueue() for _ in self._ranges]
-        for i in range(1, len(self._ranges)):
+        self._asleep = [False] * self._threads
+        self._wake: list[SimpleQueue[None]] = [SimpleQueue() for _ in range(self._threads)]
+        for i in range(1, self._threads):
             arguments = (i, self._control)
             threading.Thread(target=self._work, args=arguments, daemon=True, name=f"hft_gym-{i}").start()
 
@@ -67,11 +81,11 @@ class Workers:
             # Whoever gives an order counts it first and looks for sleepers then, both under the GIL: none is
             # slept through. A call that came too late wakes the next sleep for nothing.
             self._asleep[i] = True
-            if self._orders == control[i * LINE + 1] >> MODE_BITS:
+            if self._orders == control[i * LINE + DONE] >> MODE_BITS:
                 wake.get()
             self._asleep[i] = False
             spins = 1 if self._calm else SPINS
-            if self._run(*self._ranges[i], i, SERVE, self._actions, self._table, control, spins) == STOPPED:
+            if self._run(i, SERVE, self._actions, self._table, control, spins) == STOPPED:
                 return
             if self._waiting:
                 self._done.put(None)
@@ -127,4 +141,4 @@ class Workers:
         return result
 
     def _lead(self, mode: int, spins: int) -> int:
-        return self._run(*self._ranges[0], 0, mode, self._actions, self._table, self._control, spins)
+        return self._run(0, mode, self._actions, self._table, self._control, spins)

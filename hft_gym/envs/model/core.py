@@ -95,7 +95,7 @@ class ModelCore:
 
     def _run(self, mode: int, actions: NDArray[np.float64]) -> int:
         if self._workers is None:
-            return run_models(0, self.num_envs, 0, mode, actions, self._table, _ALONE, 0)
+            return run_models(0, mode, actions, self._table, _ALONE, 0)
         return self._workers.run(mode, actions)
 
     def __getstate__(self) -> dict[str, Any]:

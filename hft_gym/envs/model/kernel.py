@@ -25,6 +25,7 @@ from hft_gym.envs.orders import (
     collect,
     mode_of,
     next_order,
+    next_part,
 )
 from hft_gym.envs.packed import array_at
 from hft_gym.envs.schema import MAX_LOTS, MAX_SECONDS, MAX_VALUE
@@ -186,7 +187,20 @@ TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
 
 
 @kernel
-def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
+def first_bad(mode: int, actions: Any, param: Any) -> int:
+    """The first environment whose action is out of range, -1 if there is none or *mode* has no use for them."""
+    if mode == RESET:
+        return -1
+    low, high = param["min_depth"], param["max_depth"]
+    for e in range(actions.shape[0]):
+        for k in range(2):
+            if not (low <= actions[e, k] <= high):
+                return e
+    return -1
+
+
+@kernel
+def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> None:
     """Reset or step environments lo..hi-1; see :func:`hft_gym.envs.kernel.run_range`, whose conventions these are."""
     keys = array_at(t[0, 0], (t[0, 1],), _U64)
     reset_mask = array_at(t[1, 0], (t[1, 1],), _U8)
@@ -200,12 +214,7 @@ def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
     final_info = array_at(t[9, 0], (t[9, 1], t[9, 2]), _F64)
     luck = array_at(t[10, 0], (t[10, 1], t[10, 2]), _F64)
     param = params[0]
-    low, high = param["min_depth"], param["max_depth"]
     if mode != RESET:
-        for e in range(actions.shape[0]):
-            for k in range(2):
-                if not (low <= actions[e, k] <= high):
-                    return e
         prepare(lo, hi, param, actions, envs, luck)
     for e in range(lo, hi):
         env = envs[e]
@@ -267,19 +276,28 @@ def run_range(lo: int, hi: int, mode: int, actions: Any, t: Any) -> int:
             info[k, e] = 0.0
         write(env, param, 0.0, 0.0, 0, 0, obs[e])
         write_info(env, info, e)
-    return -1
 
 
 @entry
-def run_models(lo: int, hi: int, worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
-    """:func:`run_range`, alone or as one of several threads, as :func:`hft_gym.envs.kernel.run_batch`."""
+def run_models(worker: int, mode: int, actions: Any, t: Any, control: Any, spins: int) -> int:
+    """Reset or step all environments, alone or as one of several threads, as :func:`hft_gym.envs.kernel.run_batch`."""
+    param = array_at(t[3, 0], (t[3, 1],), MODEL_PARAM)[0]
     if control.shape[0] == 0:
-        return run_range(lo, hi, mode, actions, t)
+        bad = first_bad(mode, actions, param)
+        if bad < 0:
+            run_range(0, actions.shape[0], mode, actions, t)
+        return bad
     while mode != COLLECT:
         order = next_order(worker, mode, control, spins)
         if order < 0:
             return order
-        carried_out(worker, order, run_range(lo, hi, mode_of(order), actions, t), control)
+        bad = first_bad(mode_of(order), actions, param)
+        while bad < 0:
+            lo, hi = next_part(worker, control)
+            if lo == hi:
+                break
+            run_range(lo, hi, mode_of(order), actions, t)
+        carried_out(worker, order, bad, control)
         if mode != SERVE:
             break
     return collect(control, spins)
