@@ -100,10 +100,8 @@ def place_quote(ex: Exchange, seat: Seat, env: Any, param: Any, side: int, optio
 
 
 @kernel
-def first_bad(mode: int, actions: Any, param: Any) -> int:
-    """The first environment whose action is out of range, -1 if there is none or *mode* has no use for them."""
-    if mode == RESET:
-        return -1
+def first_bad(actions: Any, param: Any) -> int:
+    """The first environment whose action is out of range, -1 if there is none."""
     takes = actions.shape[1] - 1
     quotes, take_options = param["quotes"], N_TAKE_OPTIONS
     if param["ladder"] != 0:
@@ -407,7 +405,7 @@ def run_batch(worker: int, mode: int, actions: Any, t: Any, control: Any, spins:
     """
     param = array_at(t[3, 0], (t[3, 1],), ENV_PARAM)[0]
     if control.shape[0] == 0:
-        bad = first_bad(mode, actions, param)
+        bad = -1 if mode == RESET else first_bad(actions, param)
         if bad < 0:
             run_range(0, actions.shape[0], worker, mode, actions, t)
         return bad
@@ -415,7 +413,7 @@ def run_batch(worker: int, mode: int, actions: Any, t: Any, control: Any, spins:
         order = next_order(worker, mode, control, spins)
         if order < 0:
             return order
-        bad = first_bad(mode_of(order), actions, param)
+        bad = -1 if mode_of(order) == RESET else first_bad(actions, param)
         while bad < 0:
             lo, hi = next_part(worker, control)
             if lo == hi:

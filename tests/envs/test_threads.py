@@ -4,14 +4,19 @@ import os
 import signal
 import threading
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hft_gym._jit import entry
 from hft_gym.envs import threads as module
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore
+from hft_gym.envs.orders import LEAST, LINE, RANGE, REST, next_part
 
 N = 6
 SHORT = EnvConfig(episode_steps=30)
@@ -25,6 +30,35 @@ def core(threads: int) -> EnvCore:
 
 def orders(step: int) -> Any:
     return np.stack([(np.arange(N) + step) % 8, (np.arange(N) * 3 + step) % 8, np.arange(N) * 0], axis=1)
+
+
+@entry
+def take_parts(turns: Any, control: Any, parts: Any) -> None:
+    """Let the workers named in *turns* take a part each, one after the other."""
+    for k in range(turns.shape[0]):
+        parts[k, 0], parts[k, 1] = next_part(turns[k], control)
+
+
+@settings(deadline=None)
+@given(
+    bounds=st.lists(st.integers(0, 90), min_size=1, max_size=4).map(lambda inner: [0, *sorted(inner), 90]),
+    data=st.data(),
+)
+def test_every_environment_is_taken_once_whoever_is_slow(bounds: list[int], data: st.DataObject) -> None:
+    workers = len(bounds) - 1
+    control = np.zeros(workers * LINE, np.int64)
+    for i, (first, end) in enumerate(pairwise(bounds)):
+        control[i * LINE + RANGE] = control[i * LINE + REST] = first << 32 | end
+    awake = data.draw(st.lists(st.integers(0, workers - 1), min_size=1, unique=True))
+    turns = np.array(data.draw(st.lists(st.sampled_from(awake), min_size=91, max_size=91)), np.int64)
+    parts = np.zeros((len(turns), 2), np.int64)
+    take_parts(turns, control, parts)
+    taken = np.concatenate([np.arange(lo, hi) for lo, hi in parts])
+    np.testing.assert_array_equal(np.sort(taken), np.arange(90))
+    sizes = parts[:, 1] - parts[:, 0]
+    assert (sizes[sizes > 0] >= LEAST).sum() >= (sizes > 0).sum() - workers  # no crumbs but the last of a range
+    if bounds[turns[0]] < bounds[turns[0] + 1]:
+        assert parts[0, 0] == bounds[turns[0]]  # its own range first, from the front
 
 
 def running() -> set[threading.Thread]:
@@ -45,6 +79,24 @@ def test_workers_that_have_gone_to_sleep_wake() -> None:
         alone.step(orders(step), 1)
         several.step(orders(step), 1)
         np.testing.assert_array_equal(several.obs, alone.obs)
+
+
+def test_whoever_is_done_takes_from_the_others() -> None:
+    """A worker that owns no environment, and one that owns all: the step is as ever."""
+    number = 40
+    cores = [EnvCore(SHORT, number, threads=threads) for threads in (1, 2, 3)]
+    for made, bounds in zip(cores[1:], ([0, 0, number], [0, number, number, number]), strict=True):
+        assert made._workers is not None
+        made._workers._bounds = bounds
+    for made in cores:
+        made.reset(np.arange(number, dtype=np.uint64))
+    for step in range(40):
+        chosen = (np.arange(number * 3).reshape(number, 3) * 7 + step) % 3
+        for made in cores:
+            made.step(chosen, 1)
+        for made in cores[1:]:
+            np.testing.assert_array_equal(made.obs, cores[0].obs)
+            np.testing.assert_array_equal(made.reward, cores[0].reward)
 
 
 @pytest.mark.parametrize("spins", [1, 2, 100])

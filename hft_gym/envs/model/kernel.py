@@ -187,10 +187,8 @@ TABLE_DTYPES: tuple[np.dtype[Any], ...] = (
 
 
 @kernel
-def first_bad(mode: int, actions: Any, param: Any) -> int:
-    """The first environment whose action is out of range, -1 if there is none or *mode* has no use for them."""
-    if mode == RESET:
-        return -1
+def first_bad(actions: Any, param: Any) -> int:
+    """The first environment whose action is out of range, -1 if there is none."""
     low, high = param["min_depth"], param["max_depth"]
     for e in range(actions.shape[0]):
         for k in range(2):
@@ -283,7 +281,7 @@ def run_models(worker: int, mode: int, actions: Any, t: Any, control: Any, spins
     """Reset or step all environments, alone or as one of several threads, as :func:`hft_gym.envs.kernel.run_batch`."""
     param = array_at(t[3, 0], (t[3, 1],), MODEL_PARAM)[0]
     if control.shape[0] == 0:
-        bad = first_bad(mode, actions, param)
+        bad = -1 if mode == RESET else first_bad(actions, param)
         if bad < 0:
             run_range(0, actions.shape[0], mode, actions, t)
         return bad
@@ -291,7 +289,7 @@ def run_models(worker: int, mode: int, actions: Any, t: Any, control: Any, spins
         order = next_order(worker, mode, control, spins)
         if order < 0:
             return order
-        bad = first_bad(mode_of(order), actions, param)
+        bad = -1 if mode_of(order) == RESET else first_bad(actions, param)
         while bad < 0:
             lo, hi = next_part(worker, control)
             if lo == hi:
