@@ -37,7 +37,7 @@ from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.extending import intrinsic
 
-from hft_gym._compiler import ColdPipeline, HelperPipeline, resolved_once
+from hft_gym._compiler import ColdPipeline, EntryPipeline, HelperPipeline, resolved_once
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +55,7 @@ I64: Any = np.int64
 """Widens a record's field before arithmetic: unsigned and signed 64-bit integers together would become a float."""
 
 _OPTIONS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_ENTRY: dict[str, Any] = {} if JIT_DISABLED else {"pipeline_class": EntryPipeline}
 _HELPER: dict[str, Any] = {} if JIT_DISABLED else {"pipeline_class": HelperPipeline}
 _COLD: dict[str, Any] = {} if JIT_DISABLED else {"pipeline_class": ColdPipeline}
 
@@ -219,7 +220,7 @@ def cold(function: F) -> F:
 
 def entry(function: F) -> F:
     """Compile *function* as an entry point callable from Python, without the GIL, cached on disk."""
-    compiled: Any = numba.njit(function, **_OPTIONS)
+    compiled: Any = numba.njit(function, **_ENTRY, **_OPTIONS)
     if not JIT_DISABLED:
         compiled._cache = _StampedCache(compiled.py_func)
         compiled.compile = _without_collector(compiled.compile)

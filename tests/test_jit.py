@@ -297,9 +297,7 @@ def test_a_helper_is_lowered_and_no_more():
     """numba's own library would have been optimised and turned into machine code; ours is only linked."""
     if _jit.JIT_DISABLED:
         pytest.skip("needs the compiler")
-    from numba.core.codegen import JITCodeLibrary
-
-    from hft_gym._compiler import HelperLibrary
+    from hft_gym._compiler import EntryLibrary, HelperLibrary
 
     helper = _jit.kernel(lambda x: x + 1)
     caller = _jit.entry(lambda x: helper(x) * 2)
@@ -307,4 +305,18 @@ def test_a_helper_is_lowered_and_no_more():
     (lowered,) = helper.overloads.values()
     (compiled,) = caller.overloads.values()
     assert type(lowered.library) is HelperLibrary
-    assert type(compiled.library) is JITCodeLibrary
+    assert type(compiled.library) is EntryLibrary
+
+
+def test_a_helper_that_is_called_is_private_to_its_entry_and_gets_only_what_it_reads():
+    if _jit.JIT_DISABLED:
+        pytest.skip("needs the compiler")
+    helper = _jit.cold(lambda read, unread: read[0] + 1)
+    caller = _jit.entry(lambda a, b: helper(a, b) * 2)
+    assert caller(np.array([20]), np.array([1])) == 42
+    (lowered,) = helper.overloads.values()
+    (compiled,) = caller.overloads.values()
+    name, text = lowered.fndesc.llvm_func_name, compiled.library.get_llvm_str()
+    (definition,) = (line for line in text.splitlines() if line.startswith("define") and name in line)
+    assert definition.startswith("define internal")
+    assert definition.count("%arg.") == 1  # of the fourteen words of two arrays
