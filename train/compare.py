@@ -245,11 +245,13 @@ def compare_policies(
         if matrix:
             plain = {name: name for name in fair if name in baselines.names()}
             found_grids.append(grids.matrix(matrix, config, fair, plain, again, bootstrap))
+    tried = _trials(chosen, list(trained), tunings, stored, config, log)
     record = {
         "config": to_dict(config),
         "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
         "parameters": {n: parameters_of(p) for n, p in players.items()},
         "tuning": [t.record() for t in tunings],
+        "trials": {n: t.record() for n, t in tried.items()},
         "tuned": {n: {k: r[k] for k in ("market", "command", "trials", "version")} for n, r in stored.items()},
         "versions": {**versions(), **({"git": git} if (git := git_version()) else {})},
         **(meta or {}),
@@ -262,7 +264,7 @@ def compare_policies(
         hindsight=hindsight,
         session=session or _session(config),
         counterfactual=idle,
-        trials=_trials(chosen, list(trained), tunings, stored, config, log),
+        trials=tried,
         evidence=evidence,
     )
     return replace(comparison, grids=tuple(found_grids))

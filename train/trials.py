@@ -14,6 +14,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from hft_gym.errors import ConfigError
 from hft_gym.report import Trials
 from hft_gym.report.overfitting import sharpe_of
 
-__all__ = ["TrialLog", "market_key", "trials_of"]
+__all__ = ["TrialLog", "learnings_of", "market_key", "trials_of"]
 
 KINDS = ("tune", "train")
 """``tune``: a setting of a scripted strategy; ``train``: an agent as it stood at a validation."""
@@ -109,24 +110,47 @@ class TrialLog:
     def trials(self, kind: str, market: str, policy: str | None = None) -> Trials | None:
         """The distinct trials of a policy (None: of all) in a market; None if there are none.
 
-        A setting tried again on the same seeds is one trial: the same figures come out.
+        The same setting with the same figures on the same seeds is one trial. The validations of a run are a cluster
+        of trials (`Trials.of_learnings`).
         """
         distinct: dict[str, dict[str, Any]] = {}
         for row in self.rows():
             if row["kind"] == kind and row["market"] == market and policy in (None, row["policy"]):
-                same = json.dumps([row["policy"], row.get("parameters"), row["seeds"]], sort_keys=True)
-                distinct[same] = row
-        return trials_of([(row["seeds"], row["net_pnl"]) for row in distinct.values()])
+                same = [row[name] for name in ("policy", "seeds", "net_pnl")]
+                distinct[json.dumps([row.get("parameters"), same], sort_keys=True)] = row
+        tried = list(distinct.values())
+        if kind == "train":
+            return learnings_of([(row["policy"], row["seeds"], row["net_pnl"]) for row in tried])
+        return trials_of([(row["seeds"], row["net_pnl"]) for row in tried])
 
 
 def trials_of(tried: Sequence[tuple[Sequence[int], Sequence[float | None]]]) -> Trials | None:
     """`Trials` from (seeds, net P&L) of each; the matrix of P&L only where all have the same seeds. None of none."""
     if not tried:
         return None
-    rows = [np.array([np.nan if v is None else v for v in pnl], np.float64) for _, pnl in tried]
+    rows = [_values(pnl) for _, pnl in tried]
     if all(list(seeds) == list(tried[0][0]) for seeds, _ in tried) and not np.isnan(rows).any():
         return Trials.of(np.stack(rows))
     return Trials(np.array([sharpe_of(row[~np.isnan(row)][None])[0] for row in rows]))
+
+
+def learnings_of(tried: Sequence[tuple[str, Sequence[int], Sequence[float | None]]]) -> Trials | None:
+    """`Trials` from (run, seeds, net P&L) of each validation of training runs; None of none.
+
+    Episodes that some validation of a run has no P&L of are left out of that run.
+    """
+    if not tried:
+        return None
+    runs: dict[tuple[str, tuple[int, ...]], list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
+    for run, seeds, pnl in tried:
+        runs.setdefault((run, tuple(seeds)), []).append(_values(pnl))
+    found = Trials.of_learnings([rows[:, ~np.isnan(rows).any(axis=0)] for rows in map(np.stack, runs.values())])
+    together = trials_of([(seeds, pnl) for _, seeds, pnl in tried])
+    return found if together is None else replace(found, pnl=together.pnl)
+
+
+def _values(pnl: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([np.nan if value is None else value for value in pnl], np.float64)
 
 
 def market_key(config: EnvConfig) -> str:

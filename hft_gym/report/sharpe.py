@@ -20,6 +20,7 @@ __all__ = [
     "minimum_track_record",
     "moments",
     "probabilistic_sharpe",
+    "scatter",
     "sharpe_threshold",
 ]
 
@@ -55,11 +56,12 @@ def probabilistic_sharpe(
     return _NORMAL.cdf((sharpe - threshold) * math.sqrt(n - 1.0) / math.sqrt(spread))
 
 
-def expected_maximum(trials: int) -> float:
+def expected_maximum(trials: float) -> float:
     """Expected largest of so many independent standard normal values, in units of their standard deviation.
 
     (1 - γ) Φ⁻¹(1 - 1/N) + γ Φ⁻¹(1 - 1/(N e)), an approximation by extreme value theory: Bailey & López de Prado 2014,
-    "The Deflated Sharpe Ratio", equation 1. A single trial has nothing to choose from: 0.
+    "The Deflated Sharpe Ratio", equation 1. A single trial has nothing to choose from: 0, and never less. N need not
+    be whole: of correlated trials it is the number of independent ones that they are worth.
 
     >>> [round(expected_maximum(n), 2) for n in (10, 100, 1000)]
     [1.57, 2.53, 3.26]
@@ -67,12 +69,18 @@ def expected_maximum(trials: int) -> float:
     Raises:
         ConfigError: no trial.
     """
-    if trials < 1:
+    if not trials >= 1:
         raise ConfigError(f"expected maximum: trials must be at least 1, got {trials}")
     if trials == 1:
         return 0.0
     upper, further = (_NORMAL.inv_cdf(1.0 - 1.0 / m) for m in (trials, trials * math.e))
-    return (1.0 - EULER) * upper + EULER * further
+    return max((1.0 - EULER) * upper + EULER * further, 0.0)
+
+
+def scatter(ratios: npt.ArrayLike) -> float:
+    """Standard deviation (n - 1) of (N,) Sharpe ratios; 0 of fewer than two."""
+    known = np.asarray(ratios, np.float64)
+    return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
 
 
 def sharpe_threshold(trials: npt.ArrayLike) -> float:
@@ -82,9 +90,7 @@ def sharpe_threshold(trials: npt.ArrayLike) -> float:
         trials: (N,) Sharpe ratios of all trials; their standard deviation (n - 1) is the unit.
     """
     ratios = np.asarray(trials, np.float64)
-    if len(ratios) < 2:
-        return 0.0
-    return float(np.std(ratios, ddof=1)) * expected_maximum(len(ratios))
+    return scatter(ratios) * expected_maximum(max(len(ratios), 1))
 
 
 def deflated_sharpe(
@@ -97,7 +103,8 @@ def deflated_sharpe(
     Args:
         sharpe: of the chosen strategy, per period.
         n: periods it was measured in.
-        trials: (N,) Sharpe ratios per period of everything that was tried.
+        trials: (N,) Sharpe ratios per period of everything that was tried; each counts as an independent trial.
+            Of trials that are not, `hft_gym.report.Trials` has the threshold for `probabilistic_sharpe`.
         skewness: of the chosen strategy's periods.
         kurtosis: likewise.
     """

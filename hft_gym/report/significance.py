@@ -10,7 +10,7 @@ from hft_gym.report.metrics import metric
 from hft_gym.report.needs import LENGTH, Undefined
 from hft_gym.report.overfitting import Trials, overfitting_probability
 from hft_gym.report.panel import Floats, Panel
-from hft_gym.report.sharpe import deflated_sharpe, minimum_track_record, moments, probabilistic_sharpe
+from hft_gym.report.sharpe import minimum_track_record, moments, probabilistic_sharpe
 from hft_gym.report.statistics import Bootstrap, Estimate, paired_difference
 
 GROUP = "significance"
@@ -115,20 +115,27 @@ def probabilistic_sharpe_ratio(panel: Panel, bootstrap: Bootstrap) -> Estimate:
 
 
 @metric(
-    "deflated Sharpe", GROUP, "probability", "probabilistic Sharpe against √Var(trials' SR) · E[max of N]",
-    "Bailey & López de Prado 2014", pooling="set", sign=1,
+    "deflated Sharpe", GROUP, "probability",
+    "probabilistic Sharpe against √Var(trials' SR) · E[max of N]; the validations of one training are a cluster",
+    "Bailey & López de Prado 2014; López de Prado & Lewis 2019", pooling="set", sign=1,
 )  # fmt: skip
 def deflated_sharpe_ratio(panel: Panel, bootstrap: Bootstrap) -> Estimate:
-    """Probability that the true Sharpe ratio is above what the best of all logged trials would show by luck."""
+    """Probability that the true Sharpe ratio is above what the best of all logged trials would show by luck.
+
+    Each setting of a tuning is a trial. The validations of a training run are a cluster of trials, see
+    `Trials.of_learnings`: how many independent ones they are worth, and how their ratios would scatter by luck.
+    """
     trials = _trials(panel)
     sharpe, skewness, kurtosis, n = _moments(panel)
-    return _alone(deflated_sharpe(sharpe, n, trials.sharpes, skewness, kurtosis), panel)
+    return _alone(probabilistic_sharpe(sharpe, n, skewness, kurtosis, trials.threshold), panel)
 
 
-@metric("trials", GROUP, "count", "settings tried before this one was chosen, from the run log", "definition",
+@metric("trials", GROUP, "count", "settings and validations tried before, from the run log", "definition",
         pooling="set")  # fmt: skip
 def trials(panel: Panel, bootstrap: Bootstrap) -> Estimate:
-    """How many settings were tried for this policy in this market: what the deflated Sharpe ratio deflates by."""
+    """How many settings of a baseline, or validations of agents, were tried in this market: what the deflated Sharpe
+    ratio deflates by.
+    """
     return _alone(float(len(_trials(panel))), panel)
 
 

@@ -102,6 +102,72 @@ def test_the_best_of_many_worthless_trials():
     assert 0.35 < np.mean(deflated) < 0.65 and np.mean(np.array(deflated) > 0.95) < 0.05
 
 
+def stages(rng, level, checkpoints=12, episodes=128, common=0.0):
+    """(M, T) validations of a run whose mean rises to *level* deviations; *common* is their correlation."""
+    shared = rng.normal(size=episodes) * math.sqrt(common)
+    noise = rng.normal(size=(checkpoints, episodes)) * math.sqrt(1.0 - common)
+    return np.linspace(-level, level, checkpoints)[:, None] + shared + noise
+
+
+def test_stages_of_one_learning_are_no_independent_trials():
+    """What the stages learn does not raise the hurdle of the last one; a choice among equal ones still does."""
+    rng = np.random.default_rng(3)
+    run = stages(rng, 0.8)
+    cluster, plain = Trials.of_learnings([run]), Trials.of(run)
+    assert len(cluster) == len(plain) == 12
+    assert cluster.deviation == pytest.approx(1 / math.sqrt(127))
+    assert cluster.threshold == pytest.approx(expected_maximum(cluster.independent) / math.sqrt(127))
+    assert 11 < cluster.independent <= 12 and cluster.threshold == pytest.approx(0.147, abs=0.004)
+    assert plain.threshold > 0.7  # the control: learning is taken for luck
+    better = Trials.of_learnings([stages(rng, 1.6)])  # who learns more has no higher hurdle
+    assert better.threshold == pytest.approx(cluster.threshold, abs=0.005)
+
+
+def test_correlated_stages_count_for_fewer():
+    """ρ + (1 - ρ) M (Bailey & López de Prado 2014); the same agent twelve times is one trial."""
+    rng = np.random.default_rng(4)
+    found = Trials.of_learnings([stages(rng, 0.5, common=0.75, episodes=20_000)])
+    assert found.independent == pytest.approx(0.75 + 0.25 * 12, abs=0.05)
+    same = Trials.of_learnings([np.tile(rng.normal(size=64), (12, 1))])
+    assert same.independent == pytest.approx(1.0) and same.threshold == pytest.approx(0.0, abs=1e-9)
+    opposite = Trials.of_learnings([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]])
+    assert opposite.independent == 2.0  # never more than there are
+    idle = Trials.of_learnings([np.zeros((3, 10))])
+    assert idle.independent == 3.0
+
+
+def test_several_learnings_scatter_as_their_best_do():
+    rng = np.random.default_rng(5)
+    runs = [stages(rng, level) for level in (0.2, 0.8, 1.4)]
+    found = Trials.of_learnings(runs)
+    best = [Trials.of(run).sharpes.max() for run in runs]
+    assert found.deviation == pytest.approx(np.std(best, ddof=1)) and len(found) == 36
+    alike = Trials.of_learnings([stages(rng, 0.8) for _ in range(3)])
+    assert alike.deviation >= 1 / math.sqrt(127)  # by chance at least
+    assert alike.independent == pytest.approx(sum(Trials.of_learnings([r]).independent for r in runs), abs=2)
+    with pytest.raises(ConfigError, match="no training run"):
+        Trials.of_learnings([])
+    with pytest.raises(ConfigError, match=r"got shape \(3,\)"):
+        Trials.of_learnings([[1.0, 2.0, 3.0]])
+
+
+def test_the_best_stage_of_worthless_learning():
+    """Control: reported on the very episodes it was chosen on, the best of twelve stages without any edge is not
+    taken for a good one, correlated or not.
+    """
+    rng = np.random.default_rng(6)
+    for common in (0.0, 0.6):
+        plain, deflated = [], []
+        for _ in range(200):
+            run = stages(rng, 0.0, common=common)
+            trials = Trials.of_learnings([run])
+            sharpe, skewness, kurtosis = moments(run[trials.sharpes.argmax()])
+            plain.append(probabilistic_sharpe(sharpe, 128, skewness, kurtosis))
+            deflated.append(probabilistic_sharpe(sharpe, 128, skewness, kurtosis, trials.threshold))
+        assert np.mean(plain) > 0.75 and np.mean(np.array(plain) > 0.95) > 0.2
+        assert 0.2 < np.mean(deflated) < 0.6 and np.mean(np.array(deflated) > 0.95) < 0.06
+
+
 def test_moments():
     values = np.random.default_rng(0).exponential(1.0, 200_000)
     assert moments(values) == pytest.approx((1.0, 2.0, 9.0), rel=0.05)

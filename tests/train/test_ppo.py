@@ -76,6 +76,9 @@ def test_a_run_leaves_everything_behind(finished):
     document = json.loads((run.comparison / "comparison.json").read_text())
     agent = next(p for p in document["policies"] if p["name"] == "whole")
     assert agent["metrics"]["trials"]["value"] == len(validations)  # validations count in its deflated Sharpe ratio
+    said = document["meta"]["trials"]["whole"]
+    assert said["trials"] == len(validations) and 1 <= said["independent"] <= said["trials"]
+    assert said["deviation"] == pytest.approx((len(validations[0]["seeds"]) - 1) ** -0.5)  # of a single learning
     session = record["sessions"][0]
     assert "--name whole" in session["command"]
     assert {"hft_gym", "torch", "numpy", "stable-baselines3"} <= set(session["versions"])

@@ -12,7 +12,7 @@ import pytest
 from hft_gym.config import build
 from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
-from hft_gym.report import Bootstrap, expected_maximum
+from hft_gym.report import Bootstrap, Trials, expected_maximum
 from hft_gym.report.sharpe import deflated_sharpe, moments
 from tests.data_files import shared_lobster
 from train.compare import compare_policies
@@ -55,6 +55,22 @@ def test_the_same_trial_again_is_one(log):
     add(log, 1.0, a=1, seeds=(3, 4))  # on other seeds it is another
     assert len(log.rows()) == 4 and len(log.trials("tune", "m", "p")) == 2
     assert log.trials("tune", "m", "p").pnl is None  # no common episodes
+
+
+def test_validations_of_a_run_are_a_cluster(log):
+    """By runs and seeds; the same figures at the same step (a resume) are one, others (the name used again) are two."""
+    rng = np.random.default_rng(0)
+    runs = {name: rng.normal(size=(3, 16)) for name in ("a", "b")}
+    for name, rows in runs.items():
+        for step, row in enumerate([*rows, rows[-1]]):
+            log.add("train", name, "m", {"run": name, "steps": min(step, 2)}, range(16), row)
+    found, wanted = log.trials("train", "m"), Trials.of_learnings(list(runs.values()))
+    assert len(found) == 6 and found.record() == wanted.record()
+    np.testing.assert_array_equal(found.pnl, np.concatenate(list(runs.values())))
+    log.add("train", "a", "m", {"run": "a", "steps": 2}, range(16), [np.nan, *rng.normal(size=15)])
+    assert len(log.trials("train", "m")) == 7 and log.trials("train", "m").pnl is None
+    log.add("train", "a", "m", {"run": "a", "steps": 3}, range(8), rng.normal(size=8))
+    assert log.trials("train", "m").deviation >= 1 / np.sqrt(7)  # other episodes: a cluster of its own
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
@@ -128,6 +144,7 @@ def test_every_setting_that_was_tuned_counts(log):
     row = comparison["market-making"]
     assert row.metrics["trials"].value == 5 == len(log.trials("tune", market, "market-making"))
     assert len(log.rows()) == 3 + 5
+    assert comparison.meta["trials"]["market-making"]["independent"] == 5
     sharpes = log.trials("tune", market, "market-making").sharpes
     if not np.isnan(row.metrics["deflated_sharpe_ratio"].value):
         sharpe, skewness, kurtosis = moments(row.episodes.net_pnl)
