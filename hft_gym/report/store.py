@@ -82,6 +82,9 @@ class Store:
         ``episodes``  run, policy, kind, episode, seed, decisions, and a column for each metric
         ============  ======================================================================================
 
+        A query sees these tables and nothing else: DuckDB may open no file and no address, neither to read nor to
+        write, and load no extension. The parts are read by Arrow, a column when it is asked for.
+
         Raises:
             MissingExtraError: DuckDB or pyarrow is not installed.
             DataError: there is no sound part, or DuckDB refuses the query.
@@ -89,12 +92,13 @@ class Store:
         duckdb, arrow = optional("duckdb"), optional("pyarrow")
         if not self.parts:
             raise DataError(f"no sound part to ask; {len(self.damaged)} are damaged", self.path)
-        connection = duckdb.connect()
+        connection = duckdb.connect(config={"enable_external_access": "false"})
         try:
             connection.execute("SET enable_progress_bar = false")
             connection.register("runs", arrow.Table.from_pylist([_row(part) for part in self.parts]))
             for table in TABLES:
                 self._view(connection, table)
+            connection.execute("SET lock_configuration = true")
             result = connection.execute(sql)
             columns = [column[0] for column in result.description or ()]
             return columns, result.fetchall()
@@ -108,13 +112,17 @@ class Store:
         if not files:
             raise DataError(f"no part has the table {table}: all were written without it", self.path)
         sources = []
-        parquet = [f"'{str(f).replace(chr(39), 2 * chr(39))}'" for f in files if f.suffix == ".parquet"]
+        parquet = [file for file in files if file.suffix == ".parquet"]
         if parquet:
-            sources.append(f"SELECT * FROM read_parquet([{', '.join(parquet)}], union_by_name = true)")
+            # Columns by name: another version may have measured more.
+            read_schema = optional("pyarrow.parquet").read_schema
+            schema = optional("pyarrow").unify_schemas([read_schema(file) for file in parquet])
+            dataset = optional("pyarrow.dataset").dataset([str(file) for file in parquet], schema)
+            connection.register(f"{table}_parquet", dataset)
+            sources.append(f"SELECT * FROM {table}_parquet")
         for i, file in enumerate(f for f in files if f.suffix == ".json"):
             connection.register(f"{table}_{i}", arrow_table(json.loads(file.read_bytes())))
             sources.append(f'SELECT * FROM "{table}_{i}"')
-        # Columns by name: another version may have measured more.
         connection.execute(f"CREATE VIEW {table} AS {' UNION ALL BY NAME '.join(sources)}")
 
 

@@ -162,6 +162,36 @@ def test_sql_over_parquet_and_json_parts(shared):
     assert dict(store.query(types)[1])["markout_5s"] == "DOUBLE"
 
 
+def test_sql_reaches_nothing_but_its_tables(store):
+    """Neither other files nor the parts' own, neither to read nor to write; and the lock cannot be opened."""
+    folder, first, _ = store
+    table = folder / first / "metrics.parquet"
+    before = table.read_bytes()
+    secret, out = folder.parent / "secret.csv", folder.parent / "out.csv"
+    secret.write_text("a\n1\n")
+    for query in (
+        f"SELECT * FROM '{secret}'",
+        f"SELECT * FROM read_text('{secret}')",
+        f"SELECT * FROM glob('{folder.parent}/*')",
+        f"SELECT * FROM read_parquet('{table}')",
+        f"COPY (SELECT 1 AS a) TO '{out}'",
+        f"COPY (SELECT 1 AS a) TO '{table}' (FORMAT parquet)",
+        f"EXPLAIN ANALYZE COPY (SELECT 1 AS a) TO '{table}' (FORMAT parquet)",
+        f"ATTACH '{folder.parent / 'x.db'}' AS other",
+        f"EXPORT DATABASE '{folder.parent / 'all'}'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "SET threads = 1",
+    ):
+        with pytest.raises(DataError, match=r"DuckDB says:.*(disabled|locked)"):
+            Store(folder).query(query)
+    assert table.read_bytes() == before
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["parts", "secret.csv"]
+    # What a query makes in memory is its own affair.
+    made = "CREATE TABLE mine AS SELECT DISTINCT run FROM metrics; SELECT count(*) FROM mine"
+    assert Store(folder).query(made)[1] == [(2,)]
+
+
 def test_parts_of_versions_with_other_metrics_go_together(store, monkeypatch):
     folder, first, _ = store
     monkeypatch.setattr(parts_module, "METRICS", {"net_pnl": METRICS["net_pnl"]})
