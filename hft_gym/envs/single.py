@@ -201,7 +201,7 @@ class HFTMarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     | ``market.risk.max_notional`` | None | largest value of the position at the mid, working orders included [ticks·lots] |
     | ``market.risk.max_open_orders`` | None | most working orders, in flight included |
     | ``market.risk.max_order_rate`` | None | most orders and changes sent within any rate window |
-    | ``market.risk.max_cancel_rate`` | None | most cancels sent within any rate window |
+    | ``market.risk.max_cancel_rate`` | None | most cancels sent within any rate window; a change that only takes lots away counts as one |
     | ``market.risk.rate_window_ns`` | 1_000_000_000 | length of the rate window [ns] |
     | ``market.risk.price_collar`` | None | largest distance of an order from the others' mid [ticks]; a market order is held to it |
     | ``market.risk.max_loss`` | None | loss that is a breach, at the mid [ticks·lots] |

@@ -44,7 +44,12 @@ class RiskLimits:
     max_order_rate: int | None = setting(
         None, low=1, high=MAX_RATE, doc="most orders and changes sent within any rate window"
     )
-    max_cancel_rate: int | None = setting(None, low=1, high=MAX_RATE, doc="most cancels sent within any rate window")
+    max_cancel_rate: int | None = setting(
+        None,
+        low=1,
+        high=MAX_RATE,
+        doc="most cancels sent within any rate window; a change that only takes lots away counts as one",
+    )
     rate_window_ns: int = setting(1_000_000_000, low=1, high=10**15, doc="length of the rate window [ns]")
     price_collar: int | None = setting(
         None,

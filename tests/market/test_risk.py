@@ -225,26 +225,43 @@ def test_bad_limits_are_refused(name: str, value: object) -> None:
 
 
 ACTION = st.tuples(
-    st.sampled_from(["submit", "market", "modify", "cancel", "run", "other"]),
-    st.sampled_from([BID, ASK]), st.integers(1, 9), st.integers(-5, 5), st.integers(0, 3_000_000),
-    st.sampled_from([GTC, IOC, FOK, POST_ONLY]),
+    st.sampled_from(["submit", "submit", "submit", "market", "modify", "cancel", "other", "other"]),
+    st.sampled_from([BID, ASK]), st.integers(1, 7), st.integers(-5, 5), st.sampled_from([0, 0, 1, MS, 5 * MS]),
+    st.sampled_from([GTC, GTC, POST_ONLY, IOC, FOK]),
 )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+def check_collar(market: Market, collar: int) -> None:
+    """What participant 1 has taken, and where it rested, against the others' mid of that moment (logged [half-ticks]).
+
+    The kill switch flattens at any price.
+    """
+    taken = [f for f in market.fills() if f["participant"] == 1 and not f["maker"] and not f["closing"]]
+    for fill in taken:
+        sign = 1 if fill["side"] == BID else -1
+        assert sign * (2 * int(fill["price"]) - int(fill["mid2"])) <= 2 * collar
+    mids = [(int(m["time"]), int(m["mid2"])) for m in market.mids() if m["participant"] == 1]
+    for order in (o for o in market.orders() if o["participant"] == 1 and o["queue_ahead_entry"] >= 0):
+        entry = int(order["time_entry"])
+        last = max((time for time, _ in mids if time < entry), default=-1)
+        then = [mid2 for time, mid2 in mids if time in (last, entry)]  # several in one nanosecond: one of them
+        assert min(abs(2 * int(order["price"]) - mid2) for mid2 in then) <= 2 * collar
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    st.lists(ACTION, max_size=60),
+    st.lists(ACTION, min_size=10, max_size=60),
     st.integers(0, 3 * MS), st.integers(0, 3 * MS),
-    st.sampled_from(["reject", "reduce-only", "kill-switch"]),
+    st.sampled_from(["reject", "reject", "reduce-only", "kill-switch"]),
 )  # fmt: skip
 def test_no_sequence_exceeds_a_limit(actions: list, order: int, cancel: int, on_breach: str) -> None:
     limits = RiskLimits(
         max_position=12, max_order_size=6, max_open_orders=4, max_order_rate=5, max_cancel_rate=2,
-        rate_window_ns=4 * MS, price_collar=4, max_loss=30.0, no_self_trade=True, on_breach=on_breach,  # type: ignore[arg-type]
+        rate_window_ns=4 * MS, price_collar=4, max_loss=30.0, max_notional=11_990.0, no_self_trade=True,
+        on_breach=on_breach,  # type: ignore[arg-type]
     )  # fmt: skip
-    market = quiet(*BOOK, order=order, cancel=cancel, risk=limits)
+    market = quiet(*BOOK, order=order, cancel=cancel, participant_risk=(limits, RiskLimits()))
     sent: dict[str, list[int]] = {"orders": [], "cancels": []}
-    killed_at = None
     for kind, side, quantity, offset, wait, tif in actions:
         mid = 1000 if market.best(BID) is None or market.best(ASK) is None else market.best(BID)
         working = market.working_orders(1)
@@ -258,18 +275,19 @@ def test_no_sequence_exceeds_a_limit(actions: list, order: int, cancel: int, on_
             elif kind == "other":
                 market.submit(2, side, 5 * quantity, mid + offset)
             elif kind == "modify" and working:
-                market.modify(1, working[offset % len(working)].order_id, quantity, mid + offset)
-                sent["orders"].append(market.time)
+                one = working[offset % len(working)]
+                market.modify(1, one.order_id, quantity, mid + offset)
+                fewer = mid + offset == one.price and quantity <= one.remaining  # a cancel of some of it
+                sent["cancels" if fewer else "orders"].append(market.time)
             elif kind == "cancel" and working:
                 one = working[offset % len(working)]
                 before = market._arrays.account["cancels_sent"][0, 1]
                 market.cancel(1, one.order_id)
                 if market._arrays.account["cancels_sent"][0, 1] > before:  # a second cancel of an order is not sent
                     sent["cancels"].append(market.time)
-            else:
-                market.run_for(wait)
         except HFTGymError:
             pass  # a refusal, which is what is tested
+        market.run_for(wait)
         row = market._arrays.account[0, 1]
         position, bid, ask = int(row["position"]), int(row["open"][BID]), int(row["open"][ASK])
         assert position + bid <= 12 and position - ask >= -12
@@ -277,11 +295,16 @@ def test_no_sequence_exceeds_a_limit(actions: list, order: int, cancel: int, on_
         assert all(o.remaining <= 6 for o in market.working_orders(1))
         for times, most in ((sent["orders"], 5), (sent["cancels"], 2)):
             assert all(later - earlier >= 4 * MS for earlier, later in zip(times, times[most:], strict=False))
+        # What a price alone can pass is known with the event that moved it.
+        exposure, account = max(position + bid, ask - position), market.account(1)
+        heavy = exposure * abs(account.mid2) / 2 > 11_990
+        passed = RiskReason.LOSS if account.equity <= -30.0 else RiskReason.NOTIONAL if heavy else None
+        assert market.risk(1).passed is passed or market.risk(1).mode is RiskMode.KILLED  # then it is flat already
         own = market._rows(1)
         assert not ((own["state"] == RESTING) & (own["remaining"] <= 0)).any()
-        if market.risk(1).mode is RiskMode.KILLED and killed_at is None:
-            killed_at = market.time
     prices = {s: [o.price for o in market.working_orders(1) if o.side == s] for s in (BID, ASK)}
     if prices[BID] and prices[ASK]:
         assert max(prices[BID]) < min(prices[ASK])
     assert sum(market.account(p).position for p in range(3)) == 0
+    market.withdraw(1)  # what rests ends, and so is logged
+    check_collar(market, 4)
