@@ -56,7 +56,7 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._core = core
-        self._mask_keys = [f"_{key}" for key in core.INFO_KEYS]
+        self._info_names = [*core.INFO_KEYS, *(f"_{key}" for key in core.INFO_KEYS)]
         self._whole_rows = [row for row, key in enumerate(core.INFO_KEYS) if key in INTEGER_KEYS]
         self._keyed = np.zeros(num_envs, dtype=np.bool_)  # which have a key to derive episodes from
         self._ended = np.zeros(num_envs, dtype=np.bool_)  # whose episode ended in the last step
@@ -179,12 +179,10 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
         if mask is not None and not mask.all():
             block[:, ~mask] = 0.0
             masks[:] = mask
-        columns = list(block)
+        columns = [*block, *masks]
         for row in self._whole_rows:
             columns[row] = columns[row].astype(np.int64)
-        infos: dict[str, Any] = dict(zip(core.INFO_KEYS, columns, strict=True))
-        infos.update(zip(self._mask_keys, masks, strict=True))
-        return infos
+        return dict(zip(self._info_names, columns, strict=True))
 
     def _add_finals(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
         """The last observation and info of the episodes that ended, as Gymnasium's SAME_STEP gives them."""
