@@ -50,10 +50,17 @@ class Played(NamedTuple):
 
 
 def opened(
-    flow: Flow, n: int, steps: int, key: int = 0, logs: int = 0, market: dict[str, Any] | None = None, **settings: Any
+    flow: Flow | None,
+    n: int,
+    steps: int,
+    key: int = 0,
+    logs: int = 0,
+    market: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> EnvCore:
-    """*n* episodes of *steps* decisions in the market of *flow*, reset to keys *key*, *key* + 1, ..."""
-    market = {"flow": flow, **(market or {})}
+    """*n* episodes of *steps* decisions in the market of *flow* (None: of the *feed* in the settings), reset to keys
+    *key*, *key* + 1, ..."""
+    market = {**({} if flow is None else {"flow": flow}), **(market or {})}
     config = build(EnvConfig, {"market": market, "episode_steps": steps, **settings})
     core = EnvCore(config, n, log_capacity=logs)
     core.reset(np.arange(n, dtype=np.uint64) + np.uint64(key))
@@ -61,7 +68,14 @@ def opened(
 
 
 def play(
-    flow: Flow, decide: Decide | tuple[int, ...], n: int, steps: int, *, key: int = 0, logs: int = 0, **settings: Any
+    flow: Flow | None,
+    decide: Decide | tuple[int, ...],
+    n: int,
+    steps: int,
+    *,
+    key: int = 0,
+    logs: int = 0,
+    **settings: Any,
 ) -> Played:
     """Play whole episodes; *decide* gives the (n, 3) actions of a step, or is the one action of all steps."""
     core = opened(flow, n, steps, key, logs, **settings)
