@@ -1,7 +1,7 @@
 """The realism checks: what a realistic market must show, with the ranges found in real ones.
 
 `D_checks` takes a simulated market through all of them; each is a range for one figure of the facts or of the
-experiment on metaorders. Plain Poisson flow is the control; docs/flow.md names the checks that it does not fail.
+experiment on metaorders. Each has a market that it must refuse: tests/verify/test_realism.py, docs/flow.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LIMITS: dict[str, tuple[str, str, str, float, float]] = {
     "D1 fit": ("impact", "r2", "R2 of that law over 1.8 decades", 0.9, 1.0),
     "D1 relaxation": ("impact", "relaxed", "impact left after 5 durations / at the end", 0.5, 0.8),
     "D2 exponent": ("acf_signs", "exponent", "trade signs' autocorrelation ~ lag^-gamma", 0.4, 0.8),
-    "D2 reach": ("acf_signs", "lag1000", "the same at lags around 1000", 1e-9, 1.0),
+    "D2 reach": ("acf_signs", "lag1000", "the same at lags around 1000", 5e-4, 1.0),
     "D3": ("acf_returns", "lag1_60s", "autocorrelation of 1 min returns at lag 1", -0.05, 0.05),
     "D4 fat": ("kurtosis", "k1", "excess kurtosis of 1 s returns", 3.0, math.inf),
     "D4 falling": ("kurtosis", "falling", "it falls from 1 s to 10 s to 1 min (1: yes)", 1.0, 1.0),
@@ -49,7 +49,9 @@ LIMITS: dict[str, tuple[str, str, str, float, float]] = {
     "D12": ("spread_impact", "ratio", "spread / (2 R(1) / (1 - C(1)))", 0.75, 1.25),
     "D13 micro-price": ("micro_price", "ratio", "bias of the micro-price / of the mid", 0.0, 0.5),
 }
-"""Check -> fact, figure, what it is, lowest and highest value that passes."""
+"""Check -> fact, figure, what it is, lowest and highest value that passes. Signs that are independent have a mean
+autocorrelation of 0 +- 0.00015 at the 438 lags around 1000 over the checks' four tapes: half of them would be above 0,
+none is above the lowest that passes D2."""
 
 EXECUTIONS, MESSAGES = 50_000, 2_000_000
 """What each tape of the checks should hold, and about what it must not exceed."""

@@ -13,7 +13,7 @@ from hft_gym.config import build
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import LatencyConfig, MarketConfig
 from hft_gym.market.market import Market
-from hft_gym.market.tape import TapeKind
+from hft_gym.market.views import MarketEvent
 from hft_gym.realism.series import PowerLaw, fit_power_law
 from hft_gym.types import OrderSide
 
@@ -60,14 +60,15 @@ def _trading(market: Market) -> tuple[float, float]:
 
     Activity that wanders needs a long look: a rate from a busy or a quiet stretch would be that of another market.
     """
-    orders = volume = 0
-    begin = market.time
+    orders = 0
+    begin, before = market.time, market.counters
     while orders < ORDERS and market.time - begin < LONGEST:
-        executed = market.record(PIECE).records
-        executed = executed[executed["kind"] == TapeKind.EXECUTE]
-        # One market order may be several fills, all of one time.
-        orders += len(np.unique(executed["time"]))
-        volume += int(executed["quantity"].sum())
+        end = market.time + PIECE
+        while market.time < end:
+            # Each stop is one market order, of however many fills.
+            orders += MarketEvent.TRADE in market.run_until_event(MarketEvent.TRADE, end - market.time)
+    now = market.counters
+    volume = now.volume_bought + now.volume_sold - before.volume_bought - before.volume_sold
     seconds = (market.time - begin) / 1e9
     if orders < 100:
         raise ConfigError(
