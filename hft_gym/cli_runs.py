@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hft_gym.config import no_effect
 from hft_gym.errors import ConfigError
 from hft_gym.report.aggregate import improvement_probability
 from hft_gym.report.markdown import comparison_markdown, overview_markdown, stored_estimate
@@ -65,6 +66,12 @@ class ShowArgs(_Stored):
     markdown: bool = False
     """Print its results as a table of Markdown instead."""
 
+    def __post_init__(self) -> None:
+        if self.json:
+            no_effect(self, ("markdown", "metrics"), "with json, which has all of it")
+        if self.markdown:
+            no_effect(self, ("metrics",), "with markdown, whose columns are those of the documentation")
+
 
 @dataclass(frozen=True)
 class CompareArgs(_Stored):
@@ -90,6 +97,12 @@ class CompareArgs(_Stored):
     score: Scored = "difference"
     """For --across-seeds: what a run scores in a market: its mean net P&L less the best baseline's, or (gain) in units
     of what the best baseline gains."""
+
+    def __post_init__(self) -> None:
+        if not self.across_seeds:
+            no_effect(self, ("learners", "score"), "without across_seeds")
+        if self.across_seeds or self.markdown:
+            no_effect(self, ("metrics",), "with markdown or across_seeds, which have their own columns")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from hft_gym.errors import ConfigError
 
-__all__ = ["build", "did_you_mean", "field_doc", "setting", "to_dict", "validate"]
+__all__ = ["build", "did_you_mean", "field_doc", "no_effect", "setting", "to_dict", "validate"]
 
 T = TypeVar("T")
 
@@ -153,6 +153,24 @@ def validate(config: Any) -> None:
         converted = _convert(hints[f.name], value, f.name, f.metadata)
         if converted is not value:
             object.__setattr__(config, f.name, converted)
+
+
+def no_effect(config: Any, names: Sequence[str], why: str) -> None:
+    """Refuse settings that somebody changed and that would do nothing.
+
+    Args:
+        config: a dataclass.
+        names: of its fields without effect.
+        why: the end of the sentence, such as ``"without a replay"``.
+
+    Raises:
+        ConfigError: one of them is not at its default.
+    """
+    fields = {f.name: f for f in dataclasses.fields(config)}
+    for name in names:
+        made, value = fields[name].default_factory, getattr(config, name)
+        if value != (fields[name].default if made is dataclasses.MISSING else made()):
+            raise ConfigError(f"{name}: {value!r} has no effect {why}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:

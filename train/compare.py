@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 import baselines
 from baselines import tuned
-from hft_gym.config import build, to_dict
+from hft_gym.config import build, no_effect, to_dict
 from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.core import EnvCore
 from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import Episodes, Policy, evaluate, held_out_seeds, training_seeds
-from hft_gym.report import Bootstrap, Comparison, Session, Trials, compare, print_comparison, write
+from hft_gym.report import Bootstrap, Comparison, Session, compare, print_comparison, write
 from hft_gym.report.metrics import chosen as chosen_metrics
 from hft_gym.report.parts import write_part
 from train import sensitivity as grids
@@ -35,7 +35,7 @@ from train.options import parse, program, script
 from train.players import agent_name, config_for, drawing, expanded, is_agent, load_agent, parameters_of
 from train.progress import PolicyBars
 from train.run_folder import git_version, versions
-from train.trials import TrialLog, market_key, trials_of
+from train.trials import TrialLog, behind
 from train.tune import Tuning, tune
 
 if TYPE_CHECKING:
@@ -101,6 +101,12 @@ class CompareOptions:
     """The environment. --env.market NAME chooses a whole market: a preset (hft-gym presets lists them) or a TOML file
     such as hft-gym calibrate writes."""
 
+    def __post_init__(self) -> None:
+        if self.tune:
+            no_effect(self, ("parameters",), "with tune: what has parameters is tuned now")
+        else:
+            no_effect(self, ("tune_episodes",), "without tune: no setting is tried")
+
 
 def compare_policies(
     policies: Sequence[str] | None = None,
@@ -150,7 +156,8 @@ def compare_policies(
         matrix: markets by name, to play the policies in.
 
     Raises:
-        ConfigError: an unknown policy, a wrong parameter, no policies.
+        ConfigError: an unknown policy, a wrong parameter, no policies; tuning where nothing can be tuned; ways to act
+            where no agent takes part.
     """
     if tune_settings < 0:
         raise ConfigError(f"tune: must be at least 0 settings, got {tune_settings}")
@@ -163,10 +170,13 @@ def compare_policies(
     trained = dict(agents or {})
     tunings: list[Tuning] = []
     hindsight: list[str] = []
+    asked = expanded(policies, config.task)
+    if actions != "deterministic" and not trained and not any(is_agent(text) for text in asked):
+        raise ConfigError(f"actions: {actions} is about trained agents, and none is among {', '.join(asked)}")
     stored: dict[str, dict[str, Any]] = {}  # policies with parameters that ship with the package
     chosen: dict[str, str] = {}  # policies whose parameters somebody chose -> baseline
     with PolicyBars(console) as progress:
-        for text in expanded(policies, config.task):
+        for text in asked:
             if is_agent(text):
                 name = agent_name(text, [*players, *trained])
                 trained[name] = load_agent(text)
@@ -198,6 +208,8 @@ def compare_policies(
             players[text] = strategy
             if given or text in {t.name for t in tunings}:
                 chosen[text] = name
+        if tune_settings and not tunings:
+            raise ConfigError(f"tune: none of {', '.join(asked)} has parameters to tune that are not given already")
         clash = sorted(set(players) & set(trained))
         if clash:
             raise ConfigError(f"an agent and a baseline are both called {clash[0]!r}; rename the agent")
@@ -245,7 +257,7 @@ def compare_policies(
         if matrix:
             plain = {name: name for name in fair if name in baselines.names()}
             found_grids.append(grids.matrix(matrix, config, fair, plain, again, bootstrap))
-    tried = _trials(chosen, list(trained), tunings, stored, config, log)
+    tried = behind(chosen, list(trained), tunings, stored, config, log)
     record = {
         "config": to_dict(config),
         "seeds": {"first": int(seeds[0]), "count": len(seeds), "purpose": "held-out"},
@@ -274,31 +286,6 @@ def _session(config: EnvConfig) -> Session | None:
     """The session of a simulated market whose flow knows the time of day."""
     found = config.market.order_flow.session if config.feed is None else None
     return None if found is None else Session(seconds=found.length_s)
-
-
-def _trials(
-    chosen: Mapping[str, str],
-    agents: Sequence[str],
-    tunings: Sequence[Tuning],
-    stored: Mapping[str, Mapping[str, Any]],
-    config: EnvConfig,
-    log: TrialLog | None,
-) -> dict[str, Trials]:
-    """What was tried before each policy was chosen: from the log, this call, or the record of stored parameters."""
-    market = market_key(config)
-    found: dict[str, Trials | None] = {}
-    for policy, baseline in chosen.items():
-        mine = next((t for t in tunings if t.name == policy), None)
-        if log is not None:
-            found[policy] = log.trials("tune", market, baseline)
-        elif mine is not None:
-            found[policy] = trials_of([(range(mine.seeds), t.episodes) for t in mine.trials])
-        if policy in stored:  # the log of who ships them is elsewhere; here it may hold some of the same trials
-            shipped, logged = Trials(np.array(stored[policy]["sharpes"])), found.get(policy)
-            found[policy] = logged if logged is not None and len(logged) > len(shipped) else shipped
-    for agent in agents:
-        found[agent] = None if log is None else log.trials("train", market)
-    return {name: trials for name, trials in found.items() if trials is not None}
 
 
 def consecutive_starts(config: EnvConfig) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -14,6 +14,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from hft_gym.errors import HFTGymError
 from hft_gym.flow import FlowConfig
 from hft_gym.market.config import MarketConfig
+from hft_gym.terminal import refuse_bare
 
 __all__ = ["parse", "program", "script"]
 
@@ -51,9 +52,10 @@ def parse(options: type[T], arguments: Sequence[str] | None = None, module: str 
 
     Raises:
         SystemExit: help was asked for, or a word was wrong (status 2).
-        ConfigError: a value out of range, or a market that does not exist.
+        ConfigError: a value out of range, a market that does not exist, or a list without a value.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    refuse_bare(options, words)
     default: Any = options()
     if hasattr(default, "env"):
         # Read first: a market brings the defaults that the help shows and the other options change.

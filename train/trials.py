@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,10 @@ from hft_gym.errors import ConfigError
 from hft_gym.report import Trials
 from hft_gym.report.overfitting import sharpe_of
 
-__all__ = ["TrialLog", "learnings_of", "market_key", "trials_of"]
+if TYPE_CHECKING:
+    from train.tune import Tuning
+
+__all__ = ["TrialLog", "behind", "learnings_of", "market_key", "trials_of"]
 
 KINDS = ("tune", "train")
 """``tune``: a setting of a scripted strategy; ``train``: an agent as it stood at a validation."""
@@ -151,6 +154,40 @@ def learnings_of(tried: Sequence[tuple[str, Sequence[int], Sequence[float | None
 
 def _values(pnl: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if value is None else value for value in pnl], np.float64)
+
+
+def behind(
+    chosen: Mapping[str, str],
+    agents: Sequence[str],
+    tunings: Sequence[Tuning],
+    stored: Mapping[str, Mapping[str, Any]],
+    config: EnvConfig,
+    log: TrialLog | None,
+) -> dict[str, Trials]:
+    """What was tried before each policy was chosen: from the log, the call, or the record of stored parameters.
+
+    Args:
+        chosen: policies whose parameters somebody chose -> baseline.
+        agents: names of the trained ones.
+        tunings: those of this call.
+        stored: policies with parameters that ship with the package -> what is stored.
+        config: the environment.
+        log: None: there is none.
+    """
+    market = market_key(config)
+    found: dict[str, Trials | None] = {}
+    for policy, baseline in chosen.items():
+        mine = next((t for t in tunings if t.name == policy), None)
+        if log is not None:
+            found[policy] = log.trials("tune", market, baseline)
+        elif mine is not None:
+            found[policy] = trials_of([(range(mine.seeds), t.episodes) for t in mine.trials])
+        if policy in stored:  # the log of who ships them is elsewhere; here it may hold some of the same trials
+            shipped, logged = Trials(np.array(stored[policy]["sharpes"])), found.get(policy)
+            found[policy] = logged if logged is not None and len(logged) > len(shipped) else shipped
+    for agent in agents:
+        found[agent] = None if log is None else log.trials("train", market)
+    return {name: trials for name, trials in found.items() if trials is not None}
 
 
 def market_key(config: EnvConfig) -> str:

@@ -113,15 +113,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = options.out or FOLDER / str(preset)
     scale = HFTMarketVectorEnv(1, options.env)
     searched = [n for n in baselines.names(scale) if baselines.get(n).search_space(scale)]
-    names = searched if ALL in options.names else list(options.names)
+    names = list(dict.fromkeys(n for word in options.names for n in (searched if word == ALL else [word])))
     if not names:
         raise ConfigError(f"names: give baselines to tune, or {ALL}; they are {', '.join(searched)}")
     for name in names:
         if not baselines.get(name).search_space(scale):
             raise ConfigError(f"{name} has no parameters to tune; those that have are {', '.join(searched)}")
     log = TrialLog(options.log)
+    rest = [word for word in words if word not in ("--", *options.names)]
     for name in names:
-        about = _that_matter(words[len(options.names) :])
+        about = _that_matter(rest)
         command = shlex.join([*program("train.tune_baseline").split(), name, *about])
         with PolicyBars(console) as progress:
             found = tune(

@@ -292,6 +292,27 @@ def test_commands(shared, capsys):
     assert "there is no 'drawdwn'" in said("show", first, "--metrics", "drawdwn", status=2)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("show x --json --metrics drawdown", "metrics: ('drawdown',) has no effect with json"),
+        ("show x --json --markdown", "markdown: True has no effect with json"),
+        ("show x --markdown --metrics all", "metrics: ('all',) has no effect with markdown"),
+        ("compare x y --score gain", "score: 'gain' has no effect without across_seeds"),
+        ("compare x y --learners ppo-*", "learners: ('ppo-*',) has no effect without across_seeds"),
+        ("compare x y --across-seeds --metrics all", "metrics: ('all',) has no effect with markdown or across_seeds"),
+        ("show x --metrics", "metrics: no value is given"),
+    ],
+)
+def test_options_without_effect_are_refused(words, said, capsys):
+    try:
+        status = cli.main(["runs", *words.split()])
+    except SystemExit as stop:  # what an option's own class refuses is shown by the parser
+        status = stop.code
+    assert status == 2
+    assert said in " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
+
+
 def test_the_queries_of_the_documentation(shared, capsys):
     page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
     queries = re.findall(r'^hft-gym runs sql "(.+)"$', page, re.M)

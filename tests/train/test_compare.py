@@ -247,3 +247,39 @@ def test_the_short_field_holds_those_that_earned_most_where_they_were_tuned(mark
     taking = EnvConfig(task="liquidity-taking")
     assert set(leading(taking)) < set(BASELINES["liquidity-taking"])
     assert leading(EnvConfig(task="execution")) == BASELINES["execution"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"tune_settings": 3}, "tune: none of do-nothing, market-making:skew=1 has parameters to tune"),
+        ({"actions": "both"}, "actions: both is about trained agents, and none is among do-nothing"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        compare_policies(["do-nothing", "market-making:skew=1"], SHORT, episodes=2, bootstrap=FEW, **settings)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--policies", "policies: no value is given"),
+        ("--policies do-nothing --sensitivity --episodes 2", "sensitivity: no value is given"),
+        ("--matrix", "matrix: no value is given"),
+        ("--metrics --episodes 2", "metrics: no value is given"),
+    ],
+)
+def test_a_list_without_a_value_is_refused(words, said):
+    with pytest.raises(ConfigError, match=said):
+        main(words.split())
+
+
+def test_options_that_need_another_are_refused_without_it():
+    for settings, said in (
+        ({"tune_episodes": 5}, "tune_episodes: 5 has no effect without tune"),
+        ({"tune": 4, "parameters": "default"}, "parameters: 'default' has no effect with tune"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            CompareOptions(**settings)
+    assert CompareOptions(tune=4, tune_episodes=5).tune_episodes == 5

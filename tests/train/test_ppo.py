@@ -249,3 +249,21 @@ def test_training_validation_and_comparison_share_nothing(tmp_path):
     for before, after in pairwise(spans):
         assert before.end_ns == after.start_ns
     assert spans[1].length_ns == pytest.approx(0.2 * (spans[1].end_ns - spans[0].start_ns), rel=1e-6)
+
+
+def test_options_without_effect_are_refused_before_a_folder_is_made(tmp_path):
+    for settings, said in (
+        ({"validation_share": 0.5}, "validation_share: 0.5 has no effect without env.feed"),
+        ({"clip_obs": 5.0}, "clip_obs: 5.0 has no effect with policy mirror"),
+        ({"policy": "mlp", "env": {"task": "liquidity-taking"}, "join": 1.0}, "join: 1.0 has no effect with"),
+        ({"compare": 0, "tune": 24}, "tune: 24 has no effect without a closing comparison"),
+        ({"compare": 0, "metrics": ["all"]}, r"metrics: \('all',\) has no effect without a closing comparison"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            train(build(Options, {"runs": str(tmp_path / "runs"), **settings}))
+    for name in ("compare", "tune"):
+        with pytest.raises(ConfigError, match=f"{name}: must be at least 0, got -1"):
+            Options(**{name: -1})
+    with pytest.raises(ConfigError, match="there is no 'drawdwn'"):
+        main(["--runs", str(tmp_path / "runs"), "--metrics", "drawdwn"])
+    assert not (tmp_path / "runs").exists()

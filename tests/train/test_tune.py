@@ -70,7 +70,7 @@ def test_command_stores_what_a_comparison_then_uses(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(tuned, "FOLDER", tmp_path / "tuned")
     words = ["join-touch", "--trials", "3", "--episodes", "4", "--env.episode-steps", "30"]
     words += ["--env.market", "reactive", "--log", str(tmp_path / "log.jsonl")]
-    main([*words, "--out", str(tmp_path / "tuned" / "reactive")])
+    main([*words[1:], "--out", str(tmp_path / "tuned" / "reactive"), "--", words[0]])  # in whatever order
     assert "best of 3" in capsys.readouterr().out
     stored = json.loads((tmp_path / "tuned" / "reactive" / "join-touch.json").read_text())
     assert stored["market"] == "reactive" and stored["trials"] == len(stored["sharpes"]) == 3
@@ -98,8 +98,9 @@ def test_command_stores_what_a_comparison_then_uses(tmp_path, monkeypatch, capsy
 def test_command_refuses():
     with pytest.raises(ConfigError, match="random has no parameters"):
         main(["random"])
-    with pytest.raises(ConfigError, match="unknown baseline 'momentun'; did you mean 'momentum'"):
-        main(["momentun"])
+    for words in (["momentun"], ["all", "momentun"]):
+        with pytest.raises(ConfigError, match="unknown baseline 'momentun'; did you mean 'momentum'"):
+            main(words)
 
 
 def test_parameters_are_for_presets_only():
