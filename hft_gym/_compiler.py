@@ -40,8 +40,6 @@ NOT_FOR_HELPERS = (WithLifting, InlineClosureLikes, MakeFunctionToJitFunction, R
     LiteralUnroll, LiteralPropagationSubPipelinePass, NopythonRewrites)  # fmt: skip
 """Passes for what a helper has none of: contexts, closures, exceptions, numba's own inlining, tuples of mixed types to
 loop over, whole-array expressions."""
-LONGEST_NAME = 200
-"""Characters of a function's name in machine code."""
 
 
 class HelperLibrary(JITCodeLibrary):
@@ -88,10 +86,11 @@ def short_names(context: Any) -> Iterator[None]:
     a tenth of the time to compile, and nine tenths of the file in the cache.
     """
 
-    def mangler(name: str, types: Any, **more: Any) -> str:
-        full: str = type(context).mangler(context, name, types, **more)
-        digest = hashlib.blake2b(full.encode(), digest_size=16).hexdigest()
-        return full if len(full) <= LONGEST_NAME else mangle(name, (), abi_tags=(digest,))
+    def mangler(name: str, types: Any, *, abi_tags: Any = (), uid: Any = None) -> str:
+        spelt = " ".join([*map(str, types), *abi_tags])
+        digest = hashlib.blake2b(spelt.encode(), digest_size=16).hexdigest()
+        short: str = mangle(name, (), abi_tags=(digest,), uid=uid)
+        return short
 
     context.mangler = mangler
     try:

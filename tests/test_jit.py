@@ -325,12 +325,10 @@ def test_a_helper_that_is_called_is_private_to_its_entry_and_gets_only_what_it_r
 def test_long_names_are_short_in_machine_code_and_differ():
     if _jit.JIT_DISABLED:
         pytest.skip("needs the compiler")
-    from hft_gym._compiler import LONGEST_NAME
-
     many = np.dtype([(f"field_{i}", np.int64) for i in range(60)])
     summed = _jit.cold(lambda a, b: a[0]["field_1"] + b[0])
     caller = _jit.entry(lambda a, b, c: summed(a, b) + summed(a, c))
     assert caller(np.ones(1, many), np.array([20]), np.array([0.5])) == 22.5
     names = [lowered.fndesc.llvm_func_name for lowered in summed.overloads.values()]
     assert len(set(names)) == 2
-    assert all(len(name) <= LONGEST_NAME for name in names)
+    assert all(len(name) < 300 for name in names)
