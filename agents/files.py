@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hft_gym.errors import CheckpointError
-from hft_gym.report.writers import write_atomically
+from hft_gym.files import replace_file
 
 __all__ = ["read_parts", "write_parts"]
 
@@ -34,7 +34,7 @@ def write_parts(
         archive.writestr(zipfile.ZipInfo(HEAD, _EPOCH), json.dumps(document, indent=1) + "\n")
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
-    write_atomically(Path(path), buffer.getvalue())
+    replace_file(Path(path), buffer.getvalue())
 
 
 def read_parts(path: str | Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -1,6 +1,6 @@
 """The floors: who may import whom. Read from the sources, so that no import escapes, lazy ones included.
 
-_version, types, errors, extras, terminal, config, logs, _compiler, _jit    F0
+_version, types, errors, extras, terminal, config, files, logs, _compiler, _jit    F0
 book                                       F1
 flow, data                                 F2   never each other
 market                                     F3
@@ -27,6 +27,7 @@ FLOORS = {
     "hft_gym.extras": 0,
     "hft_gym.terminal": 0,
     "hft_gym.config": 0,
+    "hft_gym.files": 0,
     "hft_gym.logs": 0,
     "hft_gym._compiler": 0,
     "hft_gym._jit": 0,

@@ -28,11 +28,11 @@ from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import evaluate, training_seeds
+from hft_gym.files import replace_file
 from hft_gym.market import MarketConfig
 from hft_gym.report.markdown import comparison_markdown, grid_markdown, overview_markdown
 from hft_gym.report.parts import Part, write_part
 from hft_gym.report.store import Store
-from hft_gym.report.writers import write_atomically
 from train import compare, tune_baseline
 from train.options import parse, script
 
@@ -249,11 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         make(table, options, store, console)
     target = options.out / "baselines.md"
     kept = NOTES.search(target.read_text()) if target.exists() else None
-    write_atomically(target, page(Store(store).parts, kept[0] if kept else ""))
+    replace_file(target, page(Store(store).parts, kept[0] if kept else ""))
     for path in options.pages:
         text = path.read_text()
         if (now := refresh(text, Store(store).parts)) != text:
-            write_atomically(path, now)
+            replace_file(path, now)
     console.print(f"written to {', '.join(map(str, (target, *options.pages)))}", highlight=False)
 
 

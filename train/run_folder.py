@@ -16,7 +16,7 @@ from typing import Any
 
 from hft_gym import __version__
 from hft_gym.errors import CheckpointError, ConfigError
-from hft_gym.report.writers import write_atomically
+from hft_gym.files import replace_file
 
 __all__ = ["RunFolder", "git_state", "git_version", "versions"]
 
@@ -88,7 +88,7 @@ class RunFolder:
         return run, options
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        write_atomically(self.config, json.dumps(record, indent=1) + "\n")
+        replace_file(self.config, json.dumps(record, indent=1) + "\n")
 
     def _hold(self) -> None:
         """Take the folder for this process; the system lets go of it however the process ends."""
@@ -123,7 +123,7 @@ class RunFolder:
     def cut_metrics(self, steps: int) -> None:
         """Forget what was logged after ``steps``: it will be played again from the checkpoint."""
         kept = [row for row in self.metrics_rows() if row.get("steps", 0) <= steps]
-        write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept))
+        replace_file(self.metrics, "".join(json.dumps(row) + "\n" for row in kept))
 
     def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Append a row; what is not a finite number becomes null."""

@@ -27,8 +27,8 @@ from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import training_seeds
+from hft_gym.files import replace_file
 from hft_gym.report.overfitting import sharpe_of
-from hft_gym.report.writers import write_atomically
 from train.options import parse, program, script
 from train.progress import PolicyBars
 from train.trials import TrialLog
@@ -85,7 +85,7 @@ def store(tuning: Tuning, config: EnvConfig, path: Path, command: str) -> dict[s
         "config": to_dict(config),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(found, indent=1) + "\n")
+    replace_file(path, json.dumps(found, indent=1) + "\n")
     return found
 
 

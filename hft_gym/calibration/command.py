@@ -14,10 +14,10 @@ from hft_gym.calibration.models import MODELS, Calibration, calibrate
 from hft_gym.config import did_you_mean
 from hft_gym.errors import ConfigError
 from hft_gym.extras import optional
+from hft_gym.files import replace_file
 from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape, split
 from hft_gym.report.table import number
-from hft_gym.report.writers import write_atomically
 from hft_gym.terminal import command_line, make_console, parse_options
 
 __all__ = ["main"]
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     console.print(_parameters(found))
     console.print(_residuals(found))
     title = f"{tape.symbol or args.data.stem}: {args.model} fitted to {tape.seconds / 60:.0f} minutes of its orders."
-    write_atomically(args.out, found.to_module(title, command) if args.out.suffix == ".py" else found.to_toml(command))
+    replace_file(args.out, found.to_module(title, command) if args.out.suffix == ".py" else found.to_toml(command))
     written = [args.out]
     if args.report is not None:
         from hft_gym.calibration.page import html
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
             "scorecard.json": card.to_json(),
         }
         for name, text in pages.items():
-            write_atomically(args.report / name, text)
+            replace_file(args.report / name, text)
             written.append(args.report / name)
         for sentence in card.verdicts():
             console.print(sentence)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hft_gym.errors import DataError
-from hft_gym.report.writers import json_text, write_atomically
+from hft_gym.files import replace_file
+from hft_gym.report.writers import json_text
 
 __all__ = ["Frames", "Recordings"]
 
@@ -89,7 +90,7 @@ class Recordings:
             raise DataError("this dashboard keeps no recordings: it was started without a folder for them")
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         data = json_text({"format": FORMAT, "name": name, **document}, indent=None)
-        write_atomically(self.folder / f"{name}.json.gz", gzip.compress(data.encode(), 6))
+        replace_file(self.folder / f"{name}.json.gz", gzip.compress(data.encode(), 6))
         for old in self.names()[self.most :]:
             (self.folder / f"{old}.json.gz").unlink(missing_ok=True)
         return name

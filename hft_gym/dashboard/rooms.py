@@ -19,7 +19,7 @@ from hft_gym.dashboard.config import DashboardConfig
 from hft_gym.dashboard.pace import Turns
 from hft_gym.dashboard.room import Room
 from hft_gym.errors import DataError, HFTGymError
-from hft_gym.report.writers import write_atomically
+from hft_gym.files import replace_file
 
 if TYPE_CHECKING:
     from hft_gym.live import LiveSession
@@ -143,7 +143,7 @@ class Rooms:
         def write() -> None:
             (folder / room.id).mkdir(parents=True, exist_ok=True)
             room.live.save(folder / room.id / "session")
-            write_atomically(folder / room.id / ROOM, json.dumps(told))
+            replace_file(folder / room.id / ROOM, json.dumps(told))
 
         try:
             await room.do(write)

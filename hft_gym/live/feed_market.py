@@ -28,6 +28,7 @@ from hft_gym.data.replay import ReplayFeed, ReplayStats
 from hft_gym.data.sources import Chunk
 from hft_gym.errors import CheckpointError, ConfigError, DataError
 from hft_gym.feed.messages import DataKind, Levels, MarketDataMessage
+from hft_gym.files import read_arrays, write_arrays
 from hft_gym.flow.state import REPLAY
 from hft_gym.market import Market
 from hft_gym.market.config import MarketConfig
@@ -224,9 +225,8 @@ class FeedMarket(Market):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the accounts to a file: the book is the feed's, and orders do not outlive the connection."""
-        with open(path, "wb") as file:
-            counted = {name: self._arrays.state[name][0] for name in _COUNTED}
-            np.savez(file, allow_pickle=False, account=self._arrays.account[0], **counted)
+        counted = {name: np.asarray(self._arrays.state[name][0]) for name in _COUNTED}
+        write_arrays(path, {"account": self._arrays.account[0], **counted})
 
     def restore_accounts(self, path: str | PathLike[str]) -> None:
         """Take over the accounts that `save` wrote, without their orders.
@@ -234,11 +234,10 @@ class FeedMarket(Market):
         Raises:
             CheckpointError: no such file, damaged, or of another number of participants.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                found, counted = file["account"], {name: file[name] for name in _COUNTED}
-        except (OSError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{path} is damaged, or no saved accounts ({error})") from error
+        arrays = read_arrays(path, "saved accounts")
+        if arrays.keys() != {"account", *_COUNTED}:
+            raise CheckpointError(f"{path} is no saved accounts: it has {', '.join(arrays)}")
+        found, counted = arrays.pop("account"), arrays
         mine = self._arrays.account[0]
         if found.dtype != mine.dtype or found.shape != mine.shape:
             raise CheckpointError(f"{path}: {found.shape[0]} accounts; this market has {mine.shape[0]}")

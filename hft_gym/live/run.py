@@ -27,11 +27,11 @@ from hft_gym.feed import (
     open_feed,
 )
 from hft_gym.feed.paced import PacedFeed
+from hft_gym.files import replace_file
 from hft_gym.live.clock import SessionClock, checked_speed
 from hft_gym.live.config import SessionConfig
 from hft_gym.live.paper import Opening, PaperSession
 from hft_gym.live.session import UNNAMED, LiveSession
-from hft_gym.live.store import replace_file
 
 __all__ = ["PaperConfig", "PaperRun"]
 
@@ -257,7 +257,7 @@ class PaperRun:
     def _begin(self) -> None:
         if not self.resumed:
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.folder / NAME, json.dumps(to_dict(self.config)).encode())
+            replace_file(self.folder / NAME, json.dumps(to_dict(self.config)))
         self._save(force=True)
 
     def _turn(self) -> None:

@@ -7,12 +7,9 @@ code but the strategies' own.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-import tempfile
-import zipfile
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -24,6 +21,7 @@ from numpy.typing import NDArray
 
 from hft_gym.config import build, to_dict
 from hft_gym.errors import CheckpointError, ConfigError
+from hft_gym.files import digest, read_arrays, read_checked, replace_file, write_arrays
 from hft_gym.live.config import SessionConfig
 from hft_gym.live.floor import POINTS, TAPE_LENGTH, Floor
 from hft_gym.live.tenure import Tenure
@@ -33,34 +31,16 @@ from hft_gym.market import Market
 if TYPE_CHECKING:
     from hft_gym.live.session import LiveSession
 
-__all__ = ["NAME", "load", "replace_file", "save"]
+__all__ = ["NAME", "load", "save"]
 
-FORMAT, VERSION = "hft_gym session", 1
+FORMAT, VERSION = "hft_gym session", 2
 NAME = "session.json"
 _MANY = 64
 """Parts after which a save writes the whole past as one."""
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, AttributeError, zipfile.BadZipFile)
+_OURS = re.compile(r"(market-\d+-\d+|state-\d+|past-\d+)\.npz")
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What a file raises that holds something else than we wrote."""
 S = TypeVar("S", bound="LiveSession")
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file at once or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))
-    replace_file(path, buffer.getvalue())
 
 
 def _tenures(floor: Floor) -> list[Tenure]:
@@ -84,7 +64,7 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
     saved = session.saved if session.saved is not None and session.saved["folder"] == str(where.resolve()) else None
     generation = 1 + (_last_generation(where) if saved is None else saved["generation"])
     rows: dict[str, int] = {} if saved is None or len(saved["parts"]) >= _MANY else dict(saved["rows"])
-    parts = list(saved["parts"]) if saved is not None and rows else []
+    parts: dict[str, str] = dict(saved["parts"]) if saved is not None and rows else {}
     fresh: dict[str, NDArray[Any]] = {}
     now: dict[str, int] = {}
     values: dict[str, NDArray[Any]] = {}
@@ -109,6 +89,7 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
                 values[f"{i}.{trader.participant}.memory.{n}"] = array
         floors[symbol] = {
             "market": market,
+            "digest": digest((where / market).read_bytes()),
             "past": len(floor.past),
             "tenures": [_about(t) for t in tenures],
             "traders": [{**t.state(), "memory": _shape(t.memory)} for t in floor.everybody],
@@ -119,10 +100,9 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
         }
     if fresh or not parts:
         part = f"past-{generation}.npz"
-        _arrays(where / part, fresh)
-        parts.append(part)
+        parts[part] = write_arrays(where / part, fresh)
     state = f"state-{generation}.npz"
-    _arrays(where / state, values)
+    states = {state: write_arrays(where / state, values)}
     text = {
         "format": FORMAT,
         "version": VERSION,
@@ -133,15 +113,15 @@ def save(session: LiveSession, folder: str | os.PathLike[str]) -> None:
         "players": [p.name for p in session.players],
         "alerts": list(session.alerts.found),
         "floors": floors,
-        "state": state,
+        "state": states,
         "parts": parts,
     }
     body = json.dumps(text)
-    replace_file(where / NAME, json.dumps({"digest": _digest(body), "session": body}).encode())
+    replace_file(where / NAME, json.dumps({"digest": digest(body.encode()), "session": body}))
     session.saved = {"folder": str(where.resolve()), "generation": generation, "rows": now, "parts": parts}
     wanted = {NAME, state, *parts, *(f["market"] for f in floors.values())}
     for path in where.iterdir():
-        if path.name not in wanted and path.name.split("-")[0] in ("market", "state", "past"):
+        if path.name not in wanted and _OURS.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
@@ -158,13 +138,11 @@ def load(
             player.name = name
         session.alerts.found.extend(Alert(*row) for row in text["alerts"])
         session.alerts.numbers = count(1 + max((a.number for a in session.alerts.found), default=0))
-        with np.load(where / text["state"], allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
-        past: list[dict[str, NDArray[Any]]] = []
-        for part in text["parts"]:
-            with np.load(where / part, allow_pickle=False) as file:
-                past.append({name: file[name] for name in file.files})
+        ((state, wanted),) = text["state"].items()
+        values = read_arrays(where / state, "saved session", wanted)
+        past = [read_arrays(where / part, "saved session", wanted) for part, wanted in text["parts"].items()]
         for i, (symbol, told) in enumerate(text["floors"].items()):
+            read_checked(where / told["market"], "saved session", told["digest"])
             market = session.market_from(where / told["market"], symbol)
             session.floors[symbol] = _floor(session, market, told, values, past, i)
     except _DAMAGE as error:
@@ -189,7 +167,7 @@ def read(where: Path) -> dict[str, Any]:
     """
     try:
         outer = json.loads((where / NAME).read_bytes())
-        if outer["digest"] != _digest(outer["session"]):
+        if outer["digest"] != digest(outer["session"].encode()):
             raise ValueError("its content has another digest than it says")
         text: dict[str, Any] = json.loads(outer["session"])
     except FileNotFoundError as error:
@@ -275,7 +253,3 @@ def _restored(shape: Any, arrays: Any) -> Any:
     if shape is None:
         return None
     return next(arrays) if shape == "array" else tuple(_restored(part, arrays) for part in shape)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

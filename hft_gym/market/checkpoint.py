@@ -5,13 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,17 +15,13 @@ from numpy.typing import NDArray
 from hft_gym.config import to_dict
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import CheckpointError
+from hft_gym.files import read_arrays, write_arrays
 from hft_gym.market.arrays import MarketArrays
 
 FORMAT, VERSION = "hft_gym market", 1
 _DERIVED = ("param", "flow", "fills")
 """Arrays that follow from the configuration, or hold nothing between calls."""
 _COUNTED = {"fill_log": "n_fills", "order_log": "n_orders", "mid_log": "n_mids"}
-# NumPy reads the header of a long record type by Python's tokenizer.
-_DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
-    tokenize.TokenError, SyntaxError, NotImplementedError,
-)  # fmt: skip
 _HEADER = {"format", "version", "config", "seed", "log_capacity", "symbol", "feed", "digest"}
 
 
@@ -88,21 +79,11 @@ def check_feed(path: Any, wanted: str | None, feed: ReplayFeed | None) -> None:
 
 
 def write(path: str | os.PathLike[str], header: Mapping[str, Any], found: Mapping[str, NDArray[Any]]) -> None:
-    """Write header and arrays to *path* through a temporary file beside it."""
+    """Write header and arrays to *path*, at once or not at all."""
     text = {**header, "config": to_dict(header["config"]), "format": FORMAT, "version": VERSION}
     text["digest"] = _digest(text, found)
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            encoded = np.frombuffer(json.dumps(text).encode(), np.uint8)
-            np.savez_compressed(file, allow_pickle=False, header=encoded, **found)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    encoded = np.frombuffer(json.dumps(text).encode(), np.uint8)
+    write_arrays(path, {"header": encoded, **found}, compressed=True)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -111,14 +92,11 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArra
     Raises:
         CheckpointError: no such file, damaged, or of another version.
     """
+    arrays = read_arrays(path, "saved market")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop("header").tobytes())
         known = isinstance(header, dict) and header.get("format") == FORMAT
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
-    except _DAMAGE as error:
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged, or no saved market ({error})") from error
     if not known:
         raise CheckpointError(f"{path} is no saved market")

@@ -11,6 +11,7 @@ from rich.console import Console
 from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
 from hft_gym.extras import missing
+from hft_gym.files import replace_file
 from hft_gym.flow.presets import PRESETS, preset_lot
 from hft_gym.market.config import MarketConfig
 from hft_gym.realism.checks import D_checks
@@ -18,7 +19,7 @@ from hft_gym.realism.markdown import markdown
 from hft_gym.realism.scorecard import scorecard
 from hft_gym.realism.tapes import read_tape
 from hft_gym.report.table import number
-from hft_gym.report.writers import json_text, write_atomically
+from hft_gym.report.writers import json_text
 from hft_gym.terminal import command_line, make_console, parse_options
 
 __all__ = ["main"]
@@ -91,13 +92,13 @@ def main(argv: list[str] | None = None) -> int:
     for sentence in card.verdicts():
         console.print(sentence)
     out = args.out or Path("realism")
-    write_atomically(out / "scorecard.json", card.to_json())
-    write_atomically(out / "scorecard.md", markdown(card, args.market))
+    replace_file(out / "scorecard.json", card.to_json())
+    replace_file(out / "scorecard.md", markdown(card, args.market))
     written = [out / "scorecard.json", out / "scorecard.md"]
     if util.find_spec("plotly") is not None:
         from hft_gym.realism.page import html
 
-        write_atomically(out / "scorecard.html", html(card))
+        replace_file(out / "scorecard.html", html(card))
         written.append(out / "scorecard.html")
     else:
         console.print(f"no pictures: {missing('plotly')}", markup=False)
@@ -126,6 +127,6 @@ def _checks(args: Args, market: MarketConfig, console: Console, command: str) ->
     if args.out is not None:
         path = args.out / "checks.json"
         checks = [{**asdict(check), "passed": check.passed} for check in found]
-        write_atomically(path, json_text({"command": command, "market": to_dict(market), "checks": checks}))
+        replace_file(path, json_text({"command": command, "market": to_dict(market), "checks": checks}))
         console.print(f"written: {path}", markup=False)
     return int(not all(check.passed for check in found))

@@ -8,37 +8,19 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hft_gym.files import replace_file
 from hft_gym.report.comparison import Comparison
 from hft_gym.report.curves import make_curves
 from hft_gym.report.markdown import comparison_markdown
 from hft_gym.report.metrics import METRICS
 
-__all__ = ["episodes_csv", "json_text", "summary", "to_csv", "to_json", "write", "write_atomically"]
-
-
-def write_atomically(path: Path, data: str | bytes) -> None:
-    """Write a file under a temporary name beside its place and move it there, so that nobody reads half of
-    it.
-    """
-    payload = data.encode() if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide a shared result
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+__all__ = ["episodes_csv", "json_text", "summary", "to_csv", "to_json", "write"]
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -130,7 +112,7 @@ def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:
         contents["html"] = ("comparison.html", page.html(comparison, curves))
     written = {}
     for kind, (name, data) in contents.items():
-        write_atomically(folder / name, data)
+        replace_file(folder / name, data)
         written[kind] = folder / name
     return written
 

@@ -192,6 +192,34 @@ def test_damaged_or_missing_sessions_are_told(tmp_path) -> None:
         LiveSession.load(tmp_path)
 
 
+def test_a_flipped_bit_anywhere_is_told(tmp_path) -> None:
+    """In the directory of an archive, too, where it may say that there are fewer entries, or encrypted ones."""
+    session = _session("join-touch")
+    session.advance(SECOND // 2)
+    session.save(tmp_path)
+    for kind in ("state", "past", "market"):
+        file = next(tmp_path.glob(f"{kind}-*"))
+        whole = file.read_bytes()
+        directory = int.from_bytes(whole[-6:-2], "little")
+        for at in (*range(0, directory, 97), *range(directory, len(whole), 5)):
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+            with pytest.raises(CheckpointError, match="damaged"):
+                LiveSession.load(tmp_path)
+        file.write_bytes(whole)
+    assert LiveSession.load(tmp_path).time_ns == session.time_ns
+
+
+def test_a_save_leaves_files_of_others_alone(tmp_path) -> None:
+    theirs = [tmp_path / name for name in ("market-data.csv", "state-1.txt", "past-notes.npz", "market-1.npz")]
+    for path in theirs:
+        path.write_text("mine")
+    session = _session()
+    for _ in range(3):
+        session.save(tmp_path)
+    assert [path.read_text() for path in theirs] == ["mine"] * 4
+    assert len(list(tmp_path.glob("market-*-*.npz"))) == 1
+
+
 def test_another_strategy_starts_flat_and_counts_anew() -> None:
     session = _session("join-touch")
     session.advance(20 * SECOND)

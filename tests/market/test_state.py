@@ -157,6 +157,17 @@ def test_damage_anywhere_is_noticed(tmp_path):
             Market.load(tmp_path / "broken")
 
 
+@pytest.mark.parametrize(("at", "value"), [(8, 1), (6, 255), (10, 99)], ids=["encrypted", "version", "compression"])
+def test_an_entry_that_cannot_be_read_is_damage(at, value, tmp_path):
+    path = tmp_path / "market.npz"
+    busy().save(path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\x01\x02") + at] = value
+    path.write_bytes(whole)
+    with pytest.raises(CheckpointError, match="damaged"):
+        Market.load(path)
+
+
 def rewrite(path, change):
     """Apply *change* to the arrays of a saved market, header included, and write them back."""
     with np.load(path) as file:

@@ -9,11 +9,12 @@ from PIL import Image
 from rich.console import Console
 
 from hft_gym.errors import ConfigError
+from hft_gym.files import replace_file
 from hft_gym.report import GROUPS, METRICS, Bootstrap, Evidence, Trials, compare, holm, print_comparison, write
 from hft_gym.report.curves import make_curves
 from hft_gym.report.picture import SIZE
 from hft_gym.report.table import number
-from hft_gym.report.writers import to_csv, to_json, write_atomically
+from hft_gym.report.writers import to_csv, to_json
 from tests.report.examples import from_final_pnl, three_episodes
 
 FEW = Bootstrap(500)
@@ -277,8 +278,8 @@ def test_picture_of_a_single_episode(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     target = tmp_path / "file.txt"
-    write_atomically(target, "old")
+    replace_file(target, "old")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        write_atomically(target, "new")
+        replace_file(target, "new")
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
