@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.extras import optional
@@ -33,6 +35,7 @@ MOST_ROWS = 50_000
 """Messages that wait for the disk at most; then the recorder takes no more from its feed."""
 
 _NAME = re.compile(r"part-(\d{8})-(\d{8})\.parquet")
+_MARK = b"hft_gym.writer"
 _LADDERS = ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
 _PLAIN = ("timestamp", "price", "bid_price", "ask_price", "bid_size", "ask_size", "volume", "sequence", "snapshot",
           "conflated")  # fmt: skip
@@ -129,6 +132,8 @@ class PartWriter:
         for left in folder.glob("*.tmp"):
             left.unlink()
         self.last = max((last for _, last, _ in _ranges(folder)), default=0)
+        self._mark = secrets.token_hex(8)
+        """In every part of this writer, so that readers know where a recording was continued."""
         self._fresh: list[Path] = []
 
     def write(self, rows: list[tuple[MarketDataMessage, int]]) -> None:
@@ -152,6 +157,7 @@ class PartWriter:
     def _put(self, table: Any, first: int, last: int) -> Path:
         import pyarrow.parquet as pq
 
+        table = table.replace_schema_metadata({**table.schema.metadata, _MARK: self._mark})
         path = self.folder / f"part-{first:08d}-{last:08d}.parquet"
         draft = path.with_suffix(".tmp")
         with draft.open("wb") as file:
@@ -177,6 +183,9 @@ class RecordingFeed(DataFeed):
     Raises:
         ConfigError: the folder is the recording that is read.
     """
+
+    uses: ClassVar[tuple[str, ...]] = tuple(field.name for field in fields(DataFeedConfig))
+    """All: the other feed has seen to its own."""
 
     def __init__(self, feed: DataFeed, folder: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
         super().__init__(feed.config, clock=clock or feed.clock)
@@ -259,6 +268,9 @@ class RecordingFeed(DataFeed):
 class RecordedDataFeed(PacedFeed):
     """A recording as a feed, at the pace of its time stamps.
 
+    Where it was continued by a source whose clock began anew, such as a mock market, the time stamps are told as if
+    that clock had gone on.
+
     Args:
         config: url ``recording:FOLDER`` or the folder alone; no ``symbols`` means all that it has.
         clock: for tests.
@@ -286,7 +298,7 @@ class RecordedDataFeed(PacedFeed):
         missing = sorted(set(self.config.symbols) - set(self._offered))
         if missing:
             raise ConfigError(f"{self.folder}: no symbol {', '.join(missing)}; it has {', '.join(self._offered)}")
-        self._messages = (message for path in parts for message in to_messages(_read(path)))
+        self._messages = _on_one_clock(parts)
         self._next_one = next(self._messages)
         self._time = self._next_one.timestamp - 1
 
@@ -304,6 +316,21 @@ class RecordedDataFeed(PacedFeed):
             self._next_one = next(self._messages, None)
         self._time = until
         return found, self._next_one is None
+
+
+def _on_one_clock(parts: Iterable[Path]) -> Iterator[MarketDataMessage]:
+    """The messages of parts; the clock of a later writer's does not go back."""
+    mark, reached, shift = None, 0, 0
+    for path in parts:
+        table = _read(path)
+        theirs = table.schema.metadata.get(_MARK)
+        for i, message in enumerate(to_messages(table)):
+            if i == 0 and theirs != mark:
+                mark, shift = theirs, max(reached - message.timestamp, 0)
+            if shift:
+                message = message._replace(timestamp=message.timestamp + shift)
+            reached = max(reached, message.timestamp)
+            yield message
 
 
 def _symbols(parts: Iterable[Path]) -> tuple[str, ...]:

@@ -126,21 +126,28 @@ class FeedMarket(Market):
 
     # -- what the feed says ----------------------------------------------------------------------------------
 
-    def tell(self, message: MarketDataMessage, at: int) -> None:
+    def tell(self, message: MarketDataMessage, at: int) -> bool:
         """Take a message; what it says happens in the market at time *at* [ns], not before the market's own.
 
-        A loss withdraws every participant's orders. Until the next picture of the book nothing happens.
+        A loss withdraws every participant's orders. Until the next picture of the book nothing happens. A picture while
+        the book is still believed tells of a loss, too: of one whose news was merged into it, or that nobody told of
+        (a recording that was continued).
+
+        Returns:
+            Whether the book was lost.
 
         Raises:
             DataError: more orders than there is room for.
         """
-        if message.kind is DataKind.LOST:
+        loss = message.kind is DataKind.LOST or (message.snapshot and not self.lost)
+        if loss:
             self.lost = True
             for participant in range(1, self.config.participants + 1):
                 self.withdraw(participant)
-            return
+        if message.kind is DataKind.LOST:
+            return True
         if self.lost and not (message.snapshot and message.bids and message.asks):
-            return
+            return loss
         self.lost = False
         self._follow(message, max(at, self.time))
         ops = [part for part in self._follower.ops if len(part)]
@@ -150,6 +157,7 @@ class FeedMarket(Market):
             raise DataError(f"{self.symbol}: {handles} orders rest; a market of a feed has room for {ORDERS}")
         if ops:
             self._append(np.concatenate(ops))
+        return loss
 
     def _append(self, ops: NDArray[Any]) -> None:
         """Put operations behind those that wait; those that are done go."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hft_gym.errors import CheckpointError, ConfigError
-from hft_gym.feed.messages import DataKind, MarketDataMessage
+from hft_gym.feed.messages import MarketDataMessage
 from hft_gym.live.config import SessionConfig
 from hft_gym.live.feed_market import FeedMarket
 from hft_gym.live.session import LiveSession
@@ -85,10 +85,9 @@ class PaperSession(LiveSession):
         if floor is None or not isinstance(floor.market, FeedMarket):
             return
         self.advance_to(at)
-        floor.market.tell(message, self.now)
-        if message.kind is DataKind.LOST:
+        if floor.market.tell(message, self.now):
             floor.suspend("the feed has lost its book")
-        elif floor.suspended and not floor.market.lost:
+        if floor.suspended and not floor.market.lost:
             floor.catch_up()
             floor.resume()
 

@@ -99,6 +99,21 @@ def test_a_recording_is_continued(tmp_path):
     assert kept[start : start + 50] == second
 
 
+def test_a_continued_recording_has_one_clock(tmp_path):
+    """A mock market's clock begins anew with every recorder; that of an exchange would go on by itself."""
+    first = run(record(tmp_path, 50))
+    run(record(tmp_path, 50, seed=1))
+    kept = list(to_messages(read_recording(tmp_path)))
+    again = run(_read(RecordedDataFeed({"url": str(tmp_path), **LOSSLESS})))
+    times = [m.timestamp for m in again]
+    assert times == sorted(times) and [m.timestamp for m in kept] != times
+    assert [m._replace(timestamp=0) for m in again] == [m._replace(timestamp=0) for m in kept]
+    assert again[:50] == first
+    start = next(i for i, m in enumerate(kept) if i > 1 and m.snapshot)
+    shifts = {b - a.timestamp for a, b in zip(kept[start:], times[start:], strict=True)}
+    assert shifts == {times[start - 1] - kept[start].timestamp}
+
+
 def test_what_is_no_recording_is_said(tmp_path):
     with pytest.raises(DataError, match="no folder of a recording"):
         read_recording(tmp_path / "nowhere")

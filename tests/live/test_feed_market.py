@@ -154,6 +154,17 @@ def test_a_loss_withdraws_orders_keeps_positions_and_waits_for_a_picture() -> No
     assert market.account(1).mid == 181.0
 
 
+def test_a_picture_while_the_book_is_believed_tells_of_a_loss() -> None:
+    market = opened()
+    market.submit(1, OrderSide.BID, 3, market.to_ticks(99.5))
+    market.run_for(MS)
+    assert not market.tell(message({**BIDS, 99.0: 2.0}, ASKS, 2), market.time) and len(market.working_orders(1)) == 1
+    assert market.tell(message({90.0: 1.0}, {91.0: 1.0}, 9, snapshot=True), market.time)
+    market.run_for(MS)
+    assert not market.lost and not market.working_orders(1) and market.account(1).position == 0
+    assert market.best(OrderSide.BID) == market.to_ticks(90.0)
+
+
 def test_accounts_go_on_another_day(tmp_path) -> None:
     market = opened()
     market.submit(1, OrderSide.ASK, 2)
