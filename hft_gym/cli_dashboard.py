@@ -40,7 +40,7 @@ class DashboardArgs:
     port: int = 8080
     """Port to listen on; 0: any that is free."""
     token: str = ""
-    """What browsers must show, once, as ?token=..."""
+    """What browsers must show, once, as ?token=...: 16 to 256 letters, digits, hyphens and underscores."""
     allow_host: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Further names that browsers may reach it by."""
     runs: Path = Path("runs")

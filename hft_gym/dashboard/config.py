@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
-from hft_gym.feed.server import is_loopback
+from hft_gym.feed.server import check_access
 
 __all__ = ["CHART_HZ", "CHART_POINTS", "DEMO", "LADDER_HZ", "LIMITS", "SYMBOLS", "DashboardConfig"]
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 SYMBOLS = ("AAPL", "GOOGL", "MSFT", "TSLA")
 DEMO = ("microprice-maker", "inventory-skew")
 """The strategies of a session that is told none."""
@@ -33,7 +31,7 @@ class DashboardConfig:
 
     host: str = setting("127.0.0.1", min_length=1, doc="address to listen on; others than loopback need a token")
     port: int = setting(8080, low=0, high=65_535, doc="port to listen on; 0: any that is free")
-    token: str = setting("", doc="what clients must show; empty: nothing (loopback only)")
+    token: str = setting("", doc="what clients must show, 16 characters or more; empty: nothing (loopback only)")
     allowed_hosts: tuple[str, ...] = setting((), doc="further names that browsers may reach it by")
     runs: Path = setting(Path("runs"), doc="folder of the trained agents that may be chosen")
     keep: Path | None = setting(Path("runs/dashboard"), doc="folder of sessions and recordings; None: none kept")
@@ -46,9 +44,6 @@ class DashboardConfig:
 
     def __post_init__(self) -> None:
         validate(self)
-        if not self.token and not is_loopback(self.host):
-            raise ConfigError(f"host is {self.host!r}, which others can reach: that needs a token")
-        if self.token and not _TOKEN.fullmatch(self.token):
-            raise ConfigError("token: allowed are 16 to 256 letters, digits, hyphens and underscores")
+        check_access(self.host, self.token)
         if self.keep is not None and self.keep.exists() and not self.keep.is_dir():
             raise ConfigError(f"keep is {self.keep}, which is a file; allowed are folders, there or not")

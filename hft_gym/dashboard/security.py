@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from hft_gym.dashboard.config import DashboardConfig
-from hft_gym.feed.server import is_loopback
 
 __all__ = ["HEADERS", "Allowance", "Guard", "host_of"]
 
@@ -177,8 +176,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, text:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await _with_headers(send)({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def listens_on_loopback(config: DashboardConfig) -> bool:
-    """Whether only this machine can reach the dashboard."""
-    return is_loopback(config.host)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from hft_gym.feed.stream import FeedStream
 
 __all__ = ["FeedServer", "FeedServerConfig"]
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 OPS = ("subscribe", "unsubscribe", "snapshot")
 MAX_REQUEST = 1 << 16
 """Bytes of a client's message at most."""
@@ -35,7 +37,7 @@ class FeedServerConfig:
 
     host: str = setting("127.0.0.1", min_length=1, doc="address to listen on; others than loopback need a token")
     port: int = setting(8765, low=0, high=65_535, doc="port to listen on; 0: any that is free")
-    token: str = setting("", doc="what clients must show; empty: nothing (loopback only)")
+    token: str = setting("", doc="what clients must show, 16 characters or more; empty: nothing (loopback only)")
     buffer_size: int = setting(1000, low=1, high=10**7, doc="messages that wait for a slow client at most")
     policy: Policy = setting("drop_oldest", doc="what a client's full buffer does: drop_oldest or keep_latest")
     heartbeat: float = setting(5.0, above=0.0, high=3600.0, doc="silence after which a heartbeat is sent [s]")
@@ -46,8 +48,22 @@ class FeedServerConfig:
         validate(self)
         if self.policy == "block":
             raise ConfigError('policy is "block"; a client may not hold up the others: drop_oldest or keep_latest')
-        if not self.token and not is_loopback(self.host):
-            raise ConfigError(f"host is {self.host!r}, which others can reach: that needs a token")
+        check_access(self.host, self.token)
+
+
+def check_access(host: str, token: str) -> None:
+    """Whether a server may listen there: beyond loopback it needs a token, and a token has to be one.
+
+    Raises:
+        ConfigError: others can reach the host, and there is no token; or one that is too short, or could not stand in a
+            header or a cookie.
+    """
+    if not token and not is_loopback(host):
+        raise ConfigError(f"host is {host!r}, which others can reach: that needs a token")
+    if token and not _TOKEN.fullmatch(token):
+        raise ConfigError(
+            f"token has {len(token)} characters; allowed are 16 to 256 letters, digits, hyphens and underscores"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -158,21 +158,27 @@ def test_a_rate_limit_on_the_client():
 # -- who may come in, and what they may say ------------------------------------------------------------------
 
 
+TOKEN = "a-token-of-some-length"
+
+
 def test_a_token_where_others_can_reach_it():
     with pytest.raises(ConfigError, match="needs a token"):
         FeedServerConfig(host="0.0.0.0")
+    for short in ("x", "open sesame to me", "a" * 257):
+        with pytest.raises(ConfigError, match=f"token has {len(short)} characters; allowed are 16 to 256 letters"):
+            FeedServerConfig(token=short)
     with pytest.raises(ConfigError, match="may not hold up"):
         FeedServerConfig(policy="block")
-    assert FeedServerConfig(host="0.0.0.0", token="x").host == "0.0.0.0"
+    assert FeedServerConfig(host="0.0.0.0", token=TOKEN).host == "0.0.0.0"
 
     async def main():
-        async with mock() as feed, FeedServer(feed, {**SERVER, "token": "open sesame"}) as server:
+        async with mock() as feed, FeedServer(feed, {**SERVER, "token": TOKEN}) as server:
             for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Bearer ünicode"}):
                 with pytest.raises(InvalidStatus, match="401"):
                     await connect(server.url, additional_headers=headers)
             with pytest.raises(FeedError, match="401"):
                 await client(server.url).connect()
-            async with client(server.url, token="open sesame") as remote:
+            async with client(server.url, token=TOKEN) as remote:
                 await anext(remote.start_streaming())
 
     run(main())
