@@ -19,7 +19,7 @@ ITSELF = ("file:", "data:", "blob:", "about:")
 class Visit:
     """A page that is open, and what was wrong with it: errors, warnings of its scripts, requests to elsewhere."""
 
-    def __init__(self, page, allowed=ITSELF):
+    def __init__(self, page, allowed):
         self.page, self.problems = page, []
         page.on("console", lambda m: m.type in ("error", "warning") and self.problems.append(f"{m.type}: {m.text}"))
         page.on("pageerror", lambda error: self.problems.append(f"exception: {error}"))
@@ -41,18 +41,27 @@ def chromium():
 
 
 @pytest.fixture
-def visit(chromium):
-    """``visit(path, width, height)`` opens a file and waits until it is drawn."""
+def new_visit(chromium):
+    """``new_visit(width, height, *allowed)`` gives an empty page, with storage of its own; it is closed at the end."""
     contexts = []
 
-    def go(path, width=1280, height=900):
-        context = chromium.new_context(viewport={"width": width, "height": height})
-        contexts.append(context)
-        visited = Visit(context.new_page())
-        visited.page.goto(path.resolve().as_uri(), wait_until="load")
-        visited.page.wait_for_timeout(500)
-        return visited
+    def go(width, height, *allowed):
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
+        return Visit(contexts[-1].new_page(), (*ITSELF, *allowed))
 
     yield go
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def visit(new_visit):
+    """``visit(path, width, height)`` opens a file and waits until it is drawn."""
+
+    def go(path, width=1280, height=900):
+        visited = new_visit(width, height)
+        visited.page.goto(path.resolve().as_uri(), wait_until="load")
+        visited.page.wait_for_timeout(500)
+        return visited
+
+    return go

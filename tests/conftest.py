@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import chromium  # noqa: F401  (here, so that all files share one: Playwright starts once a process)
+from tests.browser import chromium, new_visit, visit  # noqa: F401  (here: Playwright starts once a process)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from hft_gym.report import Bootstrap, compare, write
 from hft_gym.report.figures import SECTIONS
 from hft_gym.report.grids import Player, make_grid
-from tests.browser import visit  # noqa: F401  (a fixture)
 from tests.report.examples import from_final_pnl, three_episodes
 
 pytestmark = pytest.mark.browser
@@ -28,7 +27,7 @@ def path(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_is_drawn_without_an_error_or_a_request(visit, path, width):  # noqa: F811
+def test_the_page_is_drawn_without_an_error_or_a_request(visit, path, width):
     visited = visit(path, width)
     assert visited.problems == []
     assert visited.page.locator(".plotly-graph-div .main-svg:first-child").count() == 1 + len(SECTIONS) + 2
@@ -38,7 +37,7 @@ def test_the_page_is_drawn_without_an_error_or_a_request(visit, path, width):  #
     assert visited.page.locator("body").evaluate("b => getComputedStyle(b).backgroundColor") == "rgb(13, 17, 23)"
 
 
-def test_a_click_on_the_legend_shows_a_policy_that_was_one_too_many(visit, path):  # noqa: F811
+def test_a_click_on_the_legend_shows_a_policy_that_was_one_too_many(visit, path):
     visited = visit(path)
     figure = visited.page.locator(".plotly-graph-div").first
     hidden = figure.evaluate("d => d.data.filter(t => t.visible === 'legendonly').map(t => t.name)")
@@ -63,7 +62,7 @@ def test_a_click_on_the_legend_shows_a_policy_that_was_one_too_many(visit, path)
         ("<script>nothing()</script>", "exception: nothing is not defined"),
     ],
 )
-def test_what_is_wrong_is_seen(visit, path, tmp_path, wrong, problem):  # noqa: F811
+def test_what_is_wrong_is_seen(visit, path, tmp_path, wrong, problem):
     broken = tmp_path / "broken.html"
     broken.write_text(path.read_text().replace("</h1>", "</h1>" + wrong))
     assert problem in visit(broken).problems
