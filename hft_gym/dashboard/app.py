@@ -62,7 +62,7 @@ class Server:
         """One client, from its first message to its last."""
         if len(self.clients) >= self.config.max_clients:
             self.counts.refused += 1
-            await ws.close(1013, f"{len(self.clients)} clients are here, as many as may be")
+            await _close(ws, 1013, f"{len(self.clients)} clients are here, as many as may be")
             return
         await ws.accept()
         self.counts.connections += 1
@@ -81,15 +81,13 @@ class Server:
                 if not allowance.spend(time.monotonic()):
                     client.answer(_error(None, f"more than {allowance.rate:g} messages a second"))
                     await _flush(client)
-                    await ws.close(1008, "too many messages")
+                    await _close(ws, 1008, "too many messages")
                     return
                 room = await self._hear(client, room, got)
         except TimeoutError:
-            await ws.close(1008, "no attach came")
+            await _close(ws, 1008, "no attach came")
         except DataError as error:
-            await ws.close(1008, str(error)[:100])
-        except (WebSocketDisconnect, RuntimeError) as error:
-            logger.info("a client is gone: %s", error)
+            await _close(ws, 1008, str(error)[:100])
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
@@ -99,8 +97,22 @@ class Server:
                     left.leave(client)
 
     async def _pump(self, client: Client, ws: WebSocket) -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await client.pump(ws.send_text)
+        """Send what waits for a client, until it is gone."""
+
+        async def send(text: str) -> None:
+            try:
+                await ws.send_text(text)
+            except RuntimeError as error:  # Starlette and uvicorn say so of a connection that has been closed
+                raise WebSocketDisconnect(1006, str(error)) from error
+
+        try:
+            await client.pump(send)
+        except WebSocketDisconnect as error:
+            logger.info("a client is gone: %s", error.reason or error.code)
+        except Exception:
+            self.counts.failures += 1
+            logger.exception("a client could not be shown its session")
+            await _close(ws, 1011, "the server has failed at this; its log says why")
 
     async def _hear(self, client: Client, room: Room | None, got: Any) -> Room | None:
         """Answer one message; returns the session that the client is now in."""
@@ -237,6 +249,12 @@ def make_app(config: DashboardConfig, rooms: Rooms) -> Guard:
 
 def _error(number: int | None, text: str) -> str:
     return as_text({"type": "error", "id": number, "error": text[:1000]})
+
+
+async def _close(ws: WebSocket, code: int, reason: str) -> None:
+    """Close a connection that its other end may be closing, too."""
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        await ws.close(code, reason)
 
 
 async def _flush(client: Client) -> None:

@@ -76,17 +76,20 @@ async def obey(message: schema.Message, room: Room, client: Client, recordings: 
 def _trade(message: schema.Message, room: Room) -> dict[str, Any]:
     """What takes no time: the viewer's orders, and limits."""
     live = room.live
+    tick = live.config.market.tick_size
     match message:
         case schema.PlaceOrder():
-            ticks = None if message.price is None else _ticks(message.price, live.config.market.tick_size)
-            number = live.place(message.symbol, message.side, message.quantity, ticks, message.time_in_force)
+            price = None if message.price is None else _ticks(message.price, tick)
+            number = live.place(message.symbol, message.side, message.quantity, price, message.time_in_force)
             return {"order": number}
+        case schema.ModifyOrder():
+            live.modify(message.symbol, message.order, message.quantity, _ticks(message.price, tick))
         case schema.CancelOrder():
             live.cancel(message.symbol, message.order)
         case schema.CancelAll():
             live.cancel_all(message.symbol)
         case schema.SetRisk():
-            live.set_risk(limits_of(asdict(message), live.config.market.tick_size))
+            live.set_risk(limits_of(asdict(message), tick))
         case schema.Release():
             live.release(message.trader)
         case _:

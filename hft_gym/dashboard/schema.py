@@ -121,6 +121,16 @@ class PlaceOrder(Message):
 
 
 @dataclass(frozen=True)
+class ModifyOrder(Message):
+    """Change what is left of one of the viewer's orders: its quantity and its price."""
+
+    symbol: str = setting(min_length=1, max_length=NAME)
+    order: int = setting(low=0, high=MAX_INTEGER)
+    quantity: int = setting(low=1, high=1_000_000)
+    price: float = setting(above=0.0, high=1e9)
+
+
+@dataclass(frozen=True)
 class CancelOrder(Message):
     """Withdraw one of the viewer's orders."""
 
@@ -181,6 +191,7 @@ MESSAGES: dict[str, type[Message]] = {
     "market": SetMarket,
     "strategy": SetStrategy,
     "order": PlaceOrder,
+    "modify": ModifyOrder,
     "cancel": CancelOrder,
     "cancel-all": CancelAll,
     "risk": SetRisk,

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import ITSELF, Visit
-
 pytestmark = pytest.mark.browser
 WAIT = 30_000
 
@@ -71,23 +69,18 @@ def dashboard(tmp_path):
 
 
 @pytest.fixture
-def look(chromium):
+def look(new_visit):
     """``look(url, width, height)`` opens the page and waits until it streams."""
-    contexts = []
 
     def go(url, width=1440, height=900):
-        context = chromium.new_context(viewport={"width": width, "height": height})
-        contexts.append(context)
-        visit = Visit(context.new_page(), (*ITSELF, url, url.replace("http", "ws")))
+        visit = new_visit(width, height, url, url.replace("http", "ws"))
         visit.page.set_default_timeout(WAIT)
         visit.page.goto(url)
         visit.page.wait_for_selector(".link.online")
         until(visit.page, "document.querySelector('#ladder .price').textContent !== ''")
         return visit
 
-    yield go
-    for context in contexts:
-        context.close()
+    return go
 
 
 def until(page, expression, seconds=30):
@@ -176,7 +169,7 @@ def test_a_limit_trips_and_is_released(shared, look):
     assert visit.problems == []
 
 
-def test_a_ticket_is_sent_shown_and_cancelled(shared, look):
+def test_a_ticket_is_sent_shown_changed_and_cancelled(shared, look):
     visit = look(shared)
     page = visit.page
     page.locator("#ladder tr.bid .price").nth(4).click()
@@ -184,6 +177,12 @@ def test_a_ticket_is_sent_shown_and_cancelled(shared, look):
     page.click("#ticket .buy")
     page.wait_for_selector("#orders button")
     page.wait_for_selector("#ladder .own.has")
+    page.click("#orders [aria-label^='Change order']")
+    assert not page.is_visible("#ticket .buy") and page.input_value("#ticket [name=quantity]") == "2"
+    page.fill("#ticket [name=quantity]", "1")
+    page.click("#change-order")
+    until(page, "document.querySelector('#orders tbody td:nth-child(2)').textContent === '1'")
+    page.wait_for_selector("#ticket .buy")
     page.click("#cancel-all")
     page.wait_for_selector("#orders :has-text('No working orders')")
     assert visit.problems == []

@@ -22,6 +22,7 @@ EXAMPLES = {
     "market": {"preset": "calm"},
     "strategy": {"slot": 1, "name": "market-making", "parameters": {"skew": 2.0, "max_position": 5}},
     "order": {"symbol": "AAPL", "side": "buy", "quantity": 3, "price": 99.5, "time_in_force": "POST_ONLY"},
+    "modify": {"symbol": "AAPL", "order": 4, "quantity": 2, "price": 99.49},
     "cancel": {"symbol": "AAPL", "order": 4},
     "cancel-all": {"symbol": "AAPL"},
     "risk": {"max_position": 10, "max_loss": None, "on_breach": "kill-switch"},

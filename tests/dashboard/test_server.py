@@ -1,5 +1,6 @@
 """The whole server but the browser: sessions, pictures, commands, files, and whatever else clients may send."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -11,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient, WebSocketDisconnect
 
-from hft_gym.dashboard.app import make_app
+from hft_gym.dashboard.app import Server, make_app
 from hft_gym.dashboard.catalogue import Catalogue
 from hft_gym.dashboard.config import DashboardConfig
+from hft_gym.dashboard.hub import Client
 from hft_gym.dashboard.rooms import Rooms
-from hft_gym.dashboard.schema import MESSAGES
+from hft_gym.dashboard.schema import MESSAGES, Watch
 from hft_gym.live import LiveSession, SessionConfig, StrategySlot
 
 URL, WS = "http://127.0.0.1:8080", "ws://127.0.0.1:8080/ws"
@@ -159,7 +161,7 @@ def test_steps_are_exact_and_seeds_repeat(serve):
         assert "pause it first" in browser.ask("step")["error"]
 
 
-def test_a_ticket_rests_shows_its_queue_and_is_cancelled(serve):
+def test_a_ticket_rests_shows_its_queue_is_changed_and_cancelled(serve):
     with attach(serve()) as browser:
         browser.ask("step", count=5)
         best = browser.until("ladder", lambda m: m["time"] == 500_000_000)["bids"][0][0]
@@ -169,14 +171,21 @@ def test_a_ticket_rests_shows_its_queue_and_is_cancelled(serve):
         assert [(o["id"], o["side"], o["quantity"], o["price"]) for o in book["orders"]] == [(1, "buy", 3, best)]
         own = [level for level in book["bids"] if level[2]]
         assert own and any(level[0] == best and level[3] is not None for level in own)
+        lower = round(best - 0.01, 2)
+        assert browser.ask("modify", symbol="AAPL", order=1, quantity=2, price=lower)["type"] == "done"
+        assert "multiples of 0.01" in browser.ask("modify", symbol="AAPL", order=1, quantity=2, price=99.995)["error"]
+        assert "error" in browser.ask("modify", symbol="AAPL", order=9, quantity=2, price=lower)
+        browser.ask("step")
+        (order,) = browser.until("ladder", lambda m: m["time"] == 700_000_000)["orders"]
+        assert (order["id"], order["quantity"], order["price"]) == (1, 2, lower)
         browser.ask("cancel", symbol="AAPL", order=1)
         browser.ask("step")
-        assert not browser.until("ladder", lambda m: m["time"] == 700_000_000)["orders"]
+        assert not browser.until("ladder", lambda m: m["time"] == 800_000_000)["orders"]
         assert "multiples of 0.01" in browser.ask("order", symbol="AAPL", side="buy", quantity=1, price=99.995)["error"]
         assert "allowed are AAPL, MSFT" in browser.ask("order", symbol="IBM", side="buy", quantity=1)["error"]
         browser.ask("order", symbol="AAPL", side="sell", quantity=2)
         browser.ask("step", count=2)
-        assert browser.until("ladder", lambda m: m["time"] == 900_000_000)["position"] == -2
+        assert browser.until("ladder", lambda m: m["time"] == 1_000_000_000)["position"] == -2
         chart = [m for m in browser.seen if m["type"] == "chart" and m["fills"]][-1]
         assert [fill[4] for fill in chart["fills"] if fill[0] == 2] == ["sell"] * len(chart["fills"])
 
@@ -290,6 +299,38 @@ def test_too_many(serve):
     # Nobody watches it now, so the next session takes its place.
     with attach(client, fresh=True) as second:
         assert len(client.server.rooms) == 1 and second.attached["session"] in client.server.rooms.rooms
+
+
+@pytest.mark.parametrize(
+    ("sending", "telling", "failures"),
+    [(RuntimeError("closed"), None, 0), (WebSocketDisconnect(1006), None, 0), (None, RuntimeError("ours"), 1)],
+    ids=["closed by us", "closed by it", "an error of ours"],
+)
+def test_a_client_that_goes_is_no_failure_and_an_error_of_ours_is_one(sending, telling, failures):
+    class Socket:
+        closed = ()
+
+        async def send_text(self, text):
+            if sending:
+                raise sending
+
+        async def close(self, *how):
+            self.closed = how
+
+    def told():
+        if telling:
+            raise telling
+
+    async def play():
+        config = DashboardConfig(keep=None)
+        server = Server(config, Rooms(config, Catalogue(config.runs), lambda: LiveSession(SESSION)))
+        client, socket = Client(server.counts, Watch(symbol="AAPL")), Socket()
+        client.offer("chart", "x", told)
+        await server._pump(client, socket)
+        return server.counts.failures, socket.closed
+
+    found, closed = asyncio.run(play())
+    assert found == failures and (closed[:1] == (1011,)) is bool(failures)
 
 
 def test_a_failing_session_says_so_and_the_server_goes_on(serve):

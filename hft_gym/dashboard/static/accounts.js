@@ -133,20 +133,25 @@ export class Tape {
 }
 
 export class Orders {
-  constructor(table, cancel) {
+  constructor(table, change, cancel) {
     this.body = table.tBodies[0];
+    this.change = change;
     this.cancel = cancel;
+    this.orders = [];
     this.key = null;
   }
 
   show(orders, decimals) {
+    this.orders = orders;
     const key = orders.map((o) => o.id).join();
     if (key !== this.key) {
       this.key = key;
       this.cells = orders.map(() => [0, 1, 2, 3].map(() => element("td")));
       const rows = orders.map((o, i) => {
-        const button = element("button", { class: "small", type: "button", text: "×", "aria-label": `Cancel order ${o.id}`, onclick: () => this.cancel(o.id) });
-        return element("tr", { class: o.side === "buy" ? "up" : "down" }, ...this.cells[i], element("td", {}, button));
+        const change = () => this.change(this.orders.find((now) => now.id === o.id));
+        const buttons = [["✎", "Change", change], ["×", "Cancel", () => this.cancel(o.id)]].map(([text, what, onclick]) =>
+          element("button", { class: "small", type: "button", text, title: what, "aria-label": `${what} order ${o.id}`, onclick }));
+        return element("tr", { class: o.side === "buy" ? "up" : "down" }, ...this.cells[i], element("td", {}, ...buttons));
       });
       if (!rows.length) rows.push(element("tr", {}, element("td", { class: "dim", colspan: "5", text: "No working orders." })));
       this.body.replaceChildren(...rows);

@@ -13,6 +13,7 @@ const $ = (id) => document.getElementById(id);
 const link = new Link();
 const now = { state: null, catalogue: null, ladder: null, account: null, curves: { time: [] }, fills: [] };
 const dirty = new Set();
+let changing = null;
 const stats = { frames: [], lags: [], pictures: 0, since: performance.now(), market: null };
 
 const ladder = new Ladder($("ladder"), $("ladder-note"), (price) => {
@@ -20,7 +21,7 @@ const ladder = new Ladder($("ladder"), $("ladder-note"), (price) => {
   $("ticket").elements.quantity.focus();
 });
 const tape = new Tape($("tape"));
-const orders = new Orders($("orders"), (id) => attempt(ask("cancel", { symbol: settings.symbol, order: id })));
+const orders = new Orders($("orders"), change, (id) => attempt(ask("cancel", { symbol: settings.symbol, order: id })));
 const traders = new Traders($("traders"), (trader) => attempt(ask("release", { trader })));
 const gauges = new Gauges($("gauges"));
 const messages = new Messages($("alerts"), $("toasts"));
@@ -160,6 +161,7 @@ function drawLadder() {
   ladder.show(book, settings.levels, decimals());
   tape.show(book.tape, decimals());
   orders.show(book.orders, decimals());
+  if (changing !== null && !book.orders.some((o) => o.id === changing)) change(null);
   setText($("my-position"), `Position ${compact(book.position)} lots`);
   setText($("last"), number(book.last ?? book.mid, decimals()));
   const move = book.mid !== null && book.open !== null ? book.mid - book.open : null;
@@ -227,6 +229,7 @@ setInterval(() => {
 
 function choose(symbol) {
   save({ symbol });
+  change(null);
   if (replay.active) replay.choose(symbol);
   else {
     forget();
@@ -271,10 +274,34 @@ function onSubmit(form, send) {
 
 const optional = (input) => (input.value === "" ? null : Number(input.value));
 
-onSubmit($("ticket"), (fields, submitter) => ask("order", {
-  symbol: settings.symbol, side: submitter?.value || "buy", quantity: Number(fields.quantity.value),
-  price: optional(fields.price), time_in_force: fields.time_in_force.value,
-}));
+// The ticket sends a new order, or changes one that works: `changing` is its number.
+function change(order) {
+  const form = $("ticket");
+  const fields = form.elements;
+  changing = order ? order.id : null;
+  for (const button of form.querySelectorAll(".buy, .sell")) button.hidden = changing !== null;
+  for (const id of ["change-order", "leave-order"]) $(id).hidden = changing === null;
+  fields.time_in_force.disabled = changing !== null;
+  fields.price.required = changing !== null;
+  form.querySelector(".error").textContent = "";
+  if (!order) return;
+  setText($("change-order"), `Change order ${order.id}`);
+  fields.quantity.value = order.quantity;
+  fields.price.value = order.price;
+  fields.quantity.focus();
+}
+
+$("leave-order").addEventListener("click", () => change(null));
+
+onSubmit($("ticket"), async (fields, submitter) => {
+  const { symbol } = settings;
+  const told = { symbol, quantity: Number(fields.quantity.value), price: optional(fields.price) };
+  if (changing === null) await ask("order", { ...told, side: submitter?.value || "buy", time_in_force: fields.time_in_force.value });
+  else {
+    await ask("modify", { ...told, order: changing });
+    change(null);
+  }
+});
 
 onSubmit($("risk-form"), (fields) => ask("risk", {
   ...Object.fromEntries(["max_position", "max_order_size", "max_open_orders", "max_loss", "max_drawdown", "price_collar"]
