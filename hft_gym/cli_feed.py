@@ -52,7 +52,7 @@ class ServeArgs(_FeedArgs):
     port: int = 8765
     """Port to listen on; 0: any that is free."""
     token: str = ""
-    """What clients must show."""
+    """What clients must show: 16 to 256 letters, digits, hyphens and underscores."""
     policy: Literal["drop_oldest", "keep_latest"] = "drop_oldest"
     """What the full buffer of a slow client does."""
     buffer_size: int = 1000
@@ -74,10 +74,29 @@ class WatchArgs(_FeedArgs):
     """What the server asks for."""
 
 
+def is_mock(args: Any) -> bool:
+    """Whether ``--feed`` is of simulated markets, which ``--seed`` and ``--market`` are for.
+
+    Raises:
+        ConfigError: no such feed; or it is another one, and one of the two is there.
+    """
+    from hft_gym.feed import MockDataFeed
+    from hft_gym.feed.opening import feed_kind
+
+    if issubclass(feed_kind(args.feed), MockDataFeed):
+        return True
+    for name in ("seed", "market"):
+        value = getattr(args, name)
+        if value != getattr(type(args)(), name):
+            raise ConfigError(f"{name} is {value!r}, but the feed is {args.feed}; --{name} is for mock feeds")
+    return False
+
+
 def _config(args: ServeArgs | WatchArgs, policy: str = "drop_oldest") -> dict[str, Any]:
     if not 0.0 <= args.seconds < float("inf"):
         raise ConfigError(f"seconds is {args.seconds}; allowed are finite numbers from 0 (no limit)")
-    symbols = args.symbols or (("AAPL",) if args.feed.startswith("mock:") else ())
+    mock = is_mock(args)
+    symbols = args.symbols or (("AAPL",) if mock else ())
     given = ("speed", "seed", "market", "max_messages_per_second", "levels")
     return {"url": args.feed, "symbols": symbols, "policy": policy, **{name: getattr(args, name) for name in given}}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.live import Live
 from rich.table import Table
 
+from hft_gym.cli_feed import is_mock
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import FeeConfig, LatencyConfig
 from hft_gym.market.limits import RiskLimits
@@ -51,8 +52,8 @@ class PaperArgs:
     """Feeds: the tick in currency (default: found from the prices)."""
     lot_size: float | None = None
     """Feeds: the size of one lot (default: found from the sizes)."""
-    levels: int = 50
-    """Feeds: price levels a side that are followed."""
+    levels: int | None = None
+    """Exchanges: price levels a side that are followed (default: 50)."""
     order_size: int | None = None
     """Lots of an order (default: 1, or what an agent was trained with)."""
     max_position: int | None = None
@@ -68,7 +69,7 @@ class PaperArgs:
     initial_cash: float = 100_000.0
     """Of each strategy, in currency."""
     out: Path | None = None
-    """Folder of the state (default: runs/paper-DATE-TIME)."""
+    """Folder of the state, empty or not there (default: runs/paper-DATE-TIME)."""
     resume: Path | None = None
     """Go on with the run in this folder; it is as it was set up, beside --parts no other option fits."""
     parts: Path = Path("runs/parts")
@@ -83,12 +84,13 @@ class PaperArgs:
 
 def _config(args: PaperArgs) -> PaperConfig:
     from hft_gym.config import build
-    from hft_gym.live.run import PaperConfig
+    from hft_gym.feed.exchange import ExchangeFeed
+    from hft_gym.live.run import PaperConfig, source_of
     from hft_gym.market.config import MarketConfig
 
     if not args.strategy:
         raise ConfigError("strategy: got none; allowed are names of baselines, and paths of trained agents")
-    mock = args.feed == "mock" or args.feed.startswith("mock:")
+    mock = is_mock(args)
     symbols = args.symbols or (("AAPL",) if mock else ())
     given: dict[str, Any] = {
         "strategies": list(args.strategy),
@@ -100,8 +102,6 @@ def _config(args: PaperArgs) -> PaperConfig:
     }
     if mock:
         given["market"] = build(MarketConfig, args.market)
-    elif args.market != PaperArgs.market:
-        raise ConfigError(f"market is {args.market!r}, but the market is the feed's; --market is for mock feeds")
     if args.latency == LatencyConfig() and mock:
         given["latency"] = None  # a TOML file's own
     if args.fees == FeeConfig() and mock:
@@ -109,10 +109,12 @@ def _config(args: PaperArgs) -> PaperConfig:
     if args.risk == RiskLimits() and mock:
         given["risk"] = None
     policy = "block" if args.speed == float("inf") else "drop_oldest"
-    feed = {
-        "url": args.feed, "symbols": symbols, "speed": args.speed, "seed": args.seed, "levels": args.levels,
-        "policy": policy, "token": args.token, "rest_url": args.rest_url,
+    feed: dict[str, Any] = {
+        "url": args.feed, "symbols": symbols, "speed": args.speed, "seed": args.seed, "policy": policy,
+        "token": args.token, "rest_url": args.rest_url,
     }  # fmt: skip
+    if args.levels is not None or issubclass(source_of(args.feed, args.venue), ExchangeFeed):
+        feed["levels"] = 50 if args.levels is None else args.levels
     return build(PaperConfig, {"feed": feed, "session": given, "seconds": args.seconds, "venue": args.venue})
 
 
@@ -147,6 +149,9 @@ def paper() -> int:
         folder, config = args.resume, None
     else:
         folder, config = args.out or Path("runs") / time.strftime("paper-%Y%m%d-%H%M%S"), _config(args)
+        store, inside = args.parts.resolve(), folder.resolve()
+        if store in (inside, *inside.parents):
+            raise ConfigError(f"out is {folder}, in the store of runs {args.parts}; allowed is a folder beside it")
     shown: dict[str, Any] = {}
     with Live(console=console, get_renderable=lambda: shown.get("table", ""), refresh_per_second=2, transient=True):
 

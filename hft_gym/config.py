@@ -326,7 +326,8 @@ def _convert_scalar(hint: Any, value: Any, where: str, metadata: Mapping[str, An
             raise ConfigError(f"{where}: expected a number, got {_show(value)}")
         real = value if isinstance(value, float) else float(value)
         if math.isnan(real) or (math.isinf(real) and not metadata.get("infinite", False)):
-            raise ConfigError(f"{where}: expected a finite number, got {real}")
+            what = "a number or inf" if metadata.get("infinite", False) else "a finite number"
+            raise ConfigError(f"{where}: expected {what}, got {real}")
         _check_range(real, where, metadata)
         return real
     if hint is str:

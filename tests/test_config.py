@@ -135,7 +135,7 @@ BAD = [
     ({"folder": 3}, "folder: expected Path, got 3 (int)"),
     ({"weights": [1]}, "weights: expected a mapping, got [1] (list)"),
     ({"weights": {"pnl": "x"}}, "weights.pnl: expected a number, got 'x' (str)"),
-    ({"cap": math.nan}, "cap: expected a finite number, got nan"),
+    ({"cap": math.nan}, "cap: expected a number or inf, got nan"),
     ({"name": ""}, "name: must have between 1 and inf elements, got 0"),
     ({"name": 3}, "name: expected a string, got 3 (int)"),
     ("fast", "Market: expected a mapping of settings or a Market, got 'fast' (str)"),

@@ -22,7 +22,7 @@ from hft_gym.data.issues import IssueLog
 from hft_gym.data.lobster import LOBSTER_DTYPE, LobsterDay, read_lobster
 from hft_gym.data.messages import FeedKind, FeedMeta, units_of
 from hft_gym.data.replay import CHECKPOINT_ROWS, ReplayFeed, ReplayStats
-from hft_gym.data.sources import Chunk
+from hft_gym.data.sources import Chunk, need_symbol
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.types import MAX_QUANTITY
 
@@ -133,6 +133,7 @@ class _Survey:
             size_step = int(np.gcd.reduce(np.append(sizes, size_step)))
             book(chunk)
         self.meta: FeedMeta = source.meta
+        need_symbol(symbols, self.meta.symbols, path)  # of a capture they are known at its end
         if book is None or book.k[c.FIRST_OPEN] < 0:
             raise DataError("has no moment of continuous trading with both sides of the book: nothing to replay", path)
         self.path = path

@@ -184,14 +184,19 @@ class ReplayFeed:
             checkpoint_rows: rows between two checkpoints.
 
         Raises:
-            ConfigError: an option that cannot be.
+            ConfigError: an option that cannot be, or an instrument that the file does not have.
             DataError: a file that cannot be read or replayed.
         """
         if checkpoint_rows < 1:
             raise ConfigError(f"checkpoint_rows is {checkpoint_rows!r}; it must be at least 1")
         name = Path(path).name.lower()
         if ("message" in name or "orderbook" in name) and name.endswith((".csv", ".csv.gz")):
-            return cls.from_lobster(path, 0.01 if tick_size is None else tick_size, checkpoint_rows)
+            feed = cls.from_lobster(path, 0.01 if tick_size is None else tick_size, checkpoint_rows)
+            if symbol is not None and feed.symbol not in ("", symbol):
+                raise ConfigError(f"{path}: no instrument {symbol}; it has {feed.symbol}")
+            if lot_size not in (None, 1):
+                raise ConfigError(f"lot_size is {lot_size!r}; a LOBSTER file counts single shares: leave it out")
+            return feed
         from hft_gym.data.recorded import build_feed  # Arrow and the readers: only where they are needed
 
         resolved = Path(path).resolve()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from hft_gym.config import build, did_you_mean
 from hft_gym.errors import ConfigError, FeedError
 from hft_gym.feed.clock import Clock
-from hft_gym.feed.config import DataFeedConfig, Policy
+from hft_gym.feed.config import DataFeedConfig, Policy, check_used
 from hft_gym.feed.messages import DataKind, MarketDataMessage
 from hft_gym.feed.stream import FeedStream
 
@@ -83,14 +83,17 @@ class DataFeed(ABC):
         clock: for tests.
 
     Raises:
-        ConfigError: an unknown setting, a value out of range.
+        ConfigError: an unknown setting, a value out of range, or one that this kind of feed has no use for.
     """
 
     source_moves: ClassVar[bool] = False
     """Whether the source goes on without us, so that the feed runs from `connect` on, not from its first reader."""
+    uses: ClassVar[tuple[str, ...]] = ("url", "symbols", "buffer_size", "policy", "max_messages_per_second")
+    """The settings that this kind of feed has a use for."""
 
     def __init__(self, config: DataFeedConfig | Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
         self.config = build(DataFeedConfig, config)
+        check_used(self.config, self.uses, f"a {type(self).__name__}")
         self.clock = clock or Clock()
         self.state = FeedState.DISCONNECTED
         self.count: Counter[str] = Counter()

@@ -40,6 +40,7 @@ class BinanceDataFeed(ExchangeFeed):
         clock: for tests.
     """
 
+    uses: ClassVar[tuple[str, ...]] = (*ExchangeFeed.uses, "rest_url")
     requests_per_second: ClassVar[float] = 4.0
     snapshots_per_second: ClassVar[float] = 1.0
     silence_counts: ClassVar[bool] = False  # a quiet market says nothing; pings tell whether the connection lives

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from hft_gym.config import setting, validate
 from hft_gym.errors import ConfigError
 from hft_gym.market.config import MarketConfig
 
-__all__ = ["DataFeedConfig", "Policy", "ReconnectConfig"]
+__all__ = ["SHORT", "DataFeedConfig", "Policy", "ReconnectConfig"]
 
 Policy = Literal["drop_oldest", "keep_latest", "block"]
 """What a full buffer does; `hft_gym.feed.stream` says it in full."""
+
+SHORT = {"mock": "mock://localhost", "binance": "binance://spot", "coinbase": "coinbase://"}
+"""Addresses that may be told by one word."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class ReconnectConfig:
 
 @dataclass(frozen=True)
 class DataFeedConfig:
-    """Settings of any feed; those that a kind of feed has no use for are left alone by it.
+    """Settings of any feed; a kind of feed that has no use for one of them refuses it.
 
     >>> DataFeedConfig(url="mock://localhost", symbols=["AAPL", "MSFT"]).symbols
     ('AAPL', 'MSFT')
@@ -60,12 +64,28 @@ class DataFeedConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        object.__setattr__(self, "url", SHORT.get(self.url, self.url))
         twice = sorted({s for s in self.symbols if self.symbols.count(s) > 1})
         if twice:
             raise ConfigError(f"symbols: {', '.join(twice)} is there more than once")
         if "" in self.symbols:
             raise ConfigError("symbols: got an empty name; allowed are names of at least one character")
         check_speed(self.speed, self.policy)
+
+
+def check_used(config: DataFeedConfig, used: Collection[str], who: str) -> None:
+    """What *who* has no use for is left as it is.
+
+    Raises:
+        ConfigError: another setting than *used* was given.
+    """
+    plain = DataFeedConfig()
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in used and value != getattr(plain, field.name):
+            plain_text = isinstance(value, (str, int, float)) and field.name != "token"  # which is nobody's to read
+            shown = repr(value) if plain_text else "given"
+            raise ConfigError(f"{field.name} is {shown}, but {who} has no use for it; allowed are {', '.join(used)}")
 
 
 def check_speed(speed: float, policy: str) -> None:

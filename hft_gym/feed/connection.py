@@ -85,6 +85,7 @@ class ConnectionFeed(DataFeed):
     """
 
     source_moves = True
+    uses: ClassVar[tuple[str, ...]] = (*DataFeed.uses, "heartbeat", "reconnect")
     requests_per_second: ClassVar[float] = 5.0
     silence_counts: ClassVar[bool] = True
     """Whether the source is never silent for long, so that silence means a dead connection (else pings tell)."""

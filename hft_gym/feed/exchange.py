@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from hft_gym.data.captures import LineProtocol
 from hft_gym.data.issues import IssueLog
@@ -20,6 +20,7 @@ __all__ = ["ExchangeFeed"]
 class ExchangeFeed(ConnectionFeed):
     """A connection to an exchange: its protocol says what is missing, `_after` asks for it."""
 
+    uses: ClassVar[tuple[str, ...]] = (*ConnectionFeed.uses, "levels")
     unix_stamps = True
     protocol: Any
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from hft_gym.book.ticks import TickGrid
 from hft_gym.feed.messages import DataKind, Levels, MarketDataMessage
@@ -93,6 +94,7 @@ class MarketFeed(PacedFeed):
     that the feed shows.
     """
 
+    uses: ClassVar[tuple[str, ...]] = (*PacedFeed.uses, "levels", "seed", "market")
     _tellers: dict[str, Teller]
 
     def _show(self, tellers: dict[str, Teller]) -> None:

@@ -11,13 +11,13 @@ from hft_gym.errors import ConfigError
 from hft_gym.feed.base import DataFeed
 from hft_gym.feed.binance import BinanceDataFeed
 from hft_gym.feed.coinbase import CoinbaseDataFeed
-from hft_gym.feed.config import DataFeedConfig
+from hft_gym.feed.config import SHORT, DataFeedConfig
 from hft_gym.feed.mock import MockDataFeed
 from hft_gym.feed.recording import RecordedDataFeed
 from hft_gym.feed.replay import ReplayDataFeed
 from hft_gym.feed.websocket import WebSocketDataFeed
 
-__all__ = ["SCHEMES", "open_feed"]
+__all__ = ["SCHEMES", "feed_kind", "open_feed"]
 
 SCHEMES: dict[str, tuple[type[DataFeed], str]] = {
     "mock": (MockDataFeed, "simulated markets: mock://"),
@@ -29,6 +29,23 @@ SCHEMES: dict[str, tuple[type[DataFeed], str]] = {
     "coinbase": (CoinbaseDataFeed, "Coinbase's public channels: coinbase://"),
 }
 """Scheme of an address -> (kind of feed, what it is)."""
+
+
+def feed_kind(url: str) -> type[DataFeed]:
+    """The kind of feed that an address names.
+
+    Raises:
+        ConfigError: a scheme that is none of SCHEMES, and no file or folder.
+    """
+    scheme, colon, _ = SHORT.get(url, url).partition(":")
+    if colon and scheme in SCHEMES:
+        return SCHEMES[scheme][0]
+    path = Path(url)
+    if path.is_dir():
+        return RecordedDataFeed
+    if path.is_file():
+        return ReplayDataFeed
+    raise ConfigError(f"url is {url!r}, neither a file nor an address{did_you_mean(scheme, tuple(SCHEMES))}")
 
 
 def open_feed(config: DataFeedConfig | Mapping[str, Any] | str) -> DataFeed:
@@ -44,12 +61,4 @@ def open_feed(config: DataFeedConfig | Mapping[str, Any] | str) -> DataFeed:
         ConfigError: a scheme that is none of SCHEMES, or a setting that is not allowed.
     """
     settings = build(DataFeedConfig, {"url": config} if isinstance(config, str) else config)
-    scheme, colon, _ = settings.url.partition(":")
-    if colon and scheme in SCHEMES:
-        return SCHEMES[scheme][0](settings)
-    path = Path(settings.url)
-    if path.is_dir():
-        return RecordedDataFeed(settings)
-    if path.is_file():
-        return ReplayDataFeed(settings)
-    raise ConfigError(f"url is {settings.url!r}, neither a file nor an address{did_you_mean(scheme, tuple(SCHEMES))}")
+    return feed_kind(settings.url)(settings)

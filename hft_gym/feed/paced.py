@@ -6,7 +6,7 @@ import asyncio
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from hft_gym.errors import ConfigError, FeedError
 from hft_gym.feed.base import DataFeed
@@ -32,6 +32,8 @@ class PacedFeed(DataFeed):
     ``max_messages_per_second`` counts seconds of the reader's time (at speed inf of the market's, so that what passes
     does not depend on the machine). What is above it is merged; the market's clock does not mind.
     """
+
+    uses: ClassVar[tuple[str, ...]] = (*DataFeed.uses, "speed")
 
     def __init__(self, config: DataFeedConfig | Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
         super().__init__(config, clock=clock)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class ReplayDataFeed(MarketFeed):
         config: url ``replay:PATH`` or the path alone; ``symbols`` where the file has several.
         clock: for tests.
     """
+
+    uses: ClassVar[tuple[str, ...]] = (*MarketFeed.uses, "start", "tick_size")
 
     def __init__(self, config: DataFeedConfig | Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
         super().__init__(config, clock=clock)

@@ -27,6 +27,7 @@ class WebSocketDataFeed(ConnectionFeed):
         clock: for tests.
     """
 
+    uses: ClassVar[tuple[str, ...]] = (*ConnectionFeed.uses, "token")
     requests_per_second: ClassVar[float] = 10.0
 
     def __init__(self, config: DataFeedConfig | Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:

@@ -76,14 +76,24 @@ class SessionConfig:
         twice = sorted({s for s in self.symbols if self.symbols.count(s) > 1})
         if twice:
             raise ConfigError(f"symbols: {', '.join(twice)} is there more than once")
-        if not self.feed and (self.tick_size or self.lot_size):
-            raise ConfigError("tick_size and lot_size are of a feed; of a simulated market, set market.tick_size")
         if "" in self.symbols:
             raise ConfigError("symbols: got an empty name; allowed are names of at least one character")
         if self.market.participants != 1:
             raise ConfigError(
                 f"market.participants is {self.market.participants}; leave it out: a session counts its own"
             )
+
+    def check_simulated(self) -> None:
+        """See to it that nothing is told of a feed, where the market is simulated.
+
+        Raises:
+            ConfigError: a setting that only a feed has a use for.
+        """
+        for name, plain in (("queue_model", "back"), ("tick_size", None), ("lot_size", None)):
+            value = getattr(self, name)
+            if value != plain:
+                instead = "; set market.tick_size" if name == "tick_size" else ": leave it out"
+                raise ConfigError(f"{name} is {value!r}, but the market is simulated, and {name} is of a feed{instead}")
 
     @property
     def exchange(self) -> MarketConfig:

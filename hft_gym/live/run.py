@@ -24,8 +24,11 @@ from hft_gym.feed import (
     DataKind,
     FeedStream,
     MarketDataMessage,
-    open_feed,
+    MockDataFeed,
+    ReplayDataFeed,
 )
+from hft_gym.feed.config import check_used
+from hft_gym.feed.opening import feed_kind
 from hft_gym.feed.paced import PacedFeed
 from hft_gym.files import replace_file
 from hft_gym.live.clock import SessionClock, checked_speed
@@ -38,13 +41,25 @@ __all__ = ["PaperConfig", "PaperRun"]
 NAME = "paper.json"
 SAVE_SECONDS = 1.0
 _TICK_S = 0.005
-_VENUES: dict[str, Callable[[DataFeedConfig], DataFeed]] = {"binance": BinanceDataFeed, "coinbase": CoinbaseDataFeed}
-_SHORT = {"mock": "mock://localhost", "binance": "binance://spot", "coinbase": "coinbase://"}
+_VENUES: dict[str, type[DataFeed]] = {"binance": BinanceDataFeed, "coinbase": CoinbaseDataFeed}
+_USED = {"mock": ("url", "symbols", "policy", "speed", "seed"), "replay": ("url", "symbols", "policy", "speed")}
+"""Of a feed's settings, those of the sessions that run without one."""
+
+
+def source_of(url: str, venue: str = "") -> type[DataFeed]:
+    """The kind of feed that an address names, where *venue* says whose stream a WebSocket address is.
+
+    Raises:
+        ConfigError: no such feed, or a venue of another address.
+    """
+    if venue and url.partition(":")[0] not in ("ws", "wss"):
+        raise ConfigError(f"venue is {venue!r}, but the feed is {url}; a venue is for ws:// and wss:// addresses")
+    return _VENUES[venue] if venue else feed_kind(url)
 
 
 @dataclass(frozen=True)
 class PaperConfig:
-    """What to trade on, and who trades. ``feed.url`` also takes ``mock``, ``binance`` and ``coinbase``."""
+    """What to trade on, and who trades."""
 
     feed: DataFeedConfig = setting(factory=DataFeedConfig, doc="where the data come from")
     session: SessionConfig = setting(factory=SessionConfig, doc="who trades, and how")
@@ -55,34 +70,39 @@ class PaperConfig:
 
     def __post_init__(self) -> None:
         validate(self)
-        short = _SHORT.get(self.feed.url)
-        if short is not None:
-            object.__setattr__(self, "feed", replace(self.feed, url=short))
         if self.session.feed:
             raise ConfigError("session.feed: leave it out; the feed is what feed.url says")
-        if self.kind != "live":
+        if self.kind == "live":
+            if not self.feed.levels:
+                raise ConfigError("feed.levels is 0; paper trading needs at least 1")
+        else:
             checked_speed(self.feed.speed)
+            check_used(self.feed, _USED[self.kind], f"paper trading on a {self.kind} feed")
+        if self.kind == "mock":
+            self.session.check_simulated()
+            if self.session.seed:
+                raise ConfigError("session.seed: leave it out; the seed of a mock feed is feed.seed")
 
     @property
     def kind(self) -> str:
         """``"mock"``, ``"replay"``, or ``"live"``: whatever only tells of a market."""
-        scheme, colon, _ = self.feed.url.partition(":")
-        if colon and scheme in ("mock", "replay"):
-            return scheme
-        return "replay" if Path(self.feed.url).is_file() else "live"
+        kind = source_of(self.feed.url, self.venue)
+        if issubclass(kind, MockDataFeed):
+            return "mock"
+        return "replay" if issubclass(kind, ReplayDataFeed) else "live"
 
 
 class PaperRun:
     """A run in a folder, which holds its state about a second old at most.
 
     Args:
-        folder: of the state; made where missing, once trading begins.
+        folder: of the state; empty, or not there: then it is made, once trading begins.
         config: what to do; None: what the folder says, to go on with a run that was stopped or killed.
         on_turn: called with the session a few times a second, to show it.
         feed: instead of what ``config.feed`` says, for tests.
 
     Raises:
-        ConfigError: a wrong setting, or a folder that holds another run.
+        ConfigError: a wrong setting, or a folder that holds another run, or anything else.
         CheckpointError: nothing to go on with.
     """
 
@@ -96,8 +116,7 @@ class PaperRun:
             self.config = self._saved_config()
         else:
             self.config = build(PaperConfig, config)
-            if (self.folder / NAME).exists():
-                raise ConfigError(f"{self.folder} holds a run already; --resume goes on with it")
+            self._check_folder()
         if feed is not None:
             self.config = replace(self.config, feed=feed.config)
         self.session: LiveSession | None = None
@@ -105,6 +124,12 @@ class PaperRun:
         self._on_turn, self._feed = on_turn, feed
         self._stop = asyncio.Event()
         self._saved = 0.0
+
+    def _check_folder(self) -> None:
+        if (self.folder / NAME).exists():
+            raise ConfigError(f"{self.folder} holds a run already; --resume goes on with it")
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise ConfigError(f"{self.folder} is no empty folder; a run is kept in one that is empty, or not there")
 
     def _saved_config(self) -> PaperConfig:
         try:
@@ -183,7 +208,7 @@ class PaperRun:
 
     async def _follow(self) -> None:
         settings = self.config.feed
-        feed = self._feed or _VENUES.get(self.config.venue, open_feed)(settings)
+        feed = self._feed or source_of(settings.url, self.config.venue)(settings)
         paced = isinstance(feed, PacedFeed)
         async with feed:
             stream = feed.start_streaming(
@@ -204,7 +229,13 @@ class PaperRun:
                 for part in (reader, ticker):
                     if part.done():
                         part.result()  # raises what it failed with
-                self.finished = not self._stop.is_set() and self.session is not None
+                if self.session is not None and not self._stop.is_set():
+                    if not any(floor.opened for floor in self.session.floors.values()):
+                        raise FeedError(
+                            f"{settings.url}: it ended before the first decision, which comes after a warm-up of "
+                            f"{self.session.config.market.warm_up_ns / 1e9:g} s; nothing was traded"
+                        )
+                    self.finished = True
             finally:
                 for task in tasks:
                     task.cancel()
@@ -225,6 +256,8 @@ class PaperRun:
                 if len(stream):
                     await asyncio.sleep(0)
                 continue
+            if message.bid_price is not None and message.ask_price is not None and not (message.bids and message.asks):
+                raise FeedError(f"{self.config.feed.url}: it shows the best quotes alone; price levels are needed")
             openings.pop(message.symbol, None)
             if message.kind is not DataKind.LOST and message.bids and message.asks and time_ns > after:
                 openings[message.symbol] = (message, time_ns)
@@ -256,7 +289,10 @@ class PaperRun:
 
     def _begin(self) -> None:
         if not self.resumed:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.mkdir(parents=True)
+            except FileExistsError:
+                self._check_folder()  # another run may have begun there meanwhile
             replace_file(self.folder / NAME, json.dumps(to_dict(self.config)))
         self._save(force=True)
 

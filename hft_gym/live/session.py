@@ -103,6 +103,7 @@ class LiveSession:
         """The markets, before their warm-up."""
         config = self.config
         if not config.feed:
+            config.check_simulated()
             bare = replace(sized, warm_up_ns=0)
             return [
                 Market(bare, market_seed(config.seed, symbol), symbol=symbol, log_capacity=config.log_capacity)

@@ -178,7 +178,7 @@ def mock(speed=3.0, symbols=("AAPL", "MSFT"), **more):
 
 
 def client(url, **more):
-    return WebSocketDataFeed({"url": url, "reconnect": QUICK, "buffer_size": 100_000, "levels": 3, **more})
+    return WebSocketDataFeed({"url": url, "reconnect": QUICK, "buffer_size": 100_000, **more})
 
 
 async def take(stream, n):

@@ -69,6 +69,14 @@ def test_mistakes_are_one_line(capsys, tmp_path):
     (tmp_path / "file").touch()
     assert cli.main(["watch-feed", "mock://", "--seconds", "1", "--record", str(tmp_path / "file")]) == 2
     assert f"{tmp_path / 'file'}: File exists" in capsys.readouterr().err
+    for words, said in (
+        (("replay:day.csv", "--seed", "5"), "seed is 5, but the feed is replay:day.csv; --seed is for mock feeds"),
+        ((str(tmp_path), "--market", "calm"), "--market is for mock feeds"),
+        (("mock", "--token", "a-token-of-some-length"), "but a MockDataFeed has no use for it"),
+        (("mock", "--speed", "nan"), "speed: expected a number or inf, got nan"),
+    ):
+        assert cli.main(["watch-feed", *words, "--seconds", "1"]) == 2
+        assert said in capsys.readouterr().err
     assert cli.main(["watch-feed", "mok://", "--seconds", "1"]) == 2
     assert "did you mean 'mock'" in capsys.readouterr().err
     assert cli.main(["watch-feed", "mock://", "--market", "reactve", "--seconds", "1"]) == 2
@@ -77,5 +85,7 @@ def test_mistakes_are_one_line(capsys, tmp_path):
     assert "cannot be reached" in capsys.readouterr().err
     assert cli.main(["serve-feed", "--host", "0.0.0.0", "--seconds", "1"]) == 2
     assert "needs a token" in capsys.readouterr().err
-    assert cli.main(["serve-feed", "--host", "192.0.2.1", "--token", "x", "--seconds", "1"]) == 2
+    assert cli.main(["serve-feed", "--token", "short", "--seconds", "1"]) == 2
+    assert "token has 5 characters; allowed are 16 to 256" in capsys.readouterr().err
+    assert cli.main(["serve-feed", "--host", "192.0.2.1", "--token", "a-token-of-some-length", "--seconds", "1"]) == 2
     assert "cannot listen" in capsys.readouterr().err

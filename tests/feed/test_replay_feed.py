@@ -2,16 +2,19 @@
 
 import asyncio
 import math
+import re
 
 import numpy as np
 import pytest
 
 from hft_gym.data.coinbase import CoinbaseProtocol
 from hft_gym.data.issues import IssueLog
+from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import ConfigError, DataError, FeedError
 from hft_gym.feed import DataKind, FeedState, ReplayDataFeed, open_feed
 from hft_gym.feed.levels import LevelBook
 from tests.data.feeds import Exchange, binance_lines, write_itch
+from tests.data.synthetic import write_day
 from tests.data_files import shared_data, shared_lobster
 from tests.feed.harness import ManualClock, run
 
@@ -138,6 +141,36 @@ def test_what_cannot_be_replayed_is_said():
         open_feed("nowhere.itch")
     with pytest.raises(ConfigError, match="did you mean 'binance'"):
         open_feed("binanse://spot")
+
+
+def test_what_a_feed_has_no_use_for_is_refused(tmp_path):
+    lines, _ = binance_lines(3)
+    path = tmp_path / "capture.txt"
+    path.write_text("\n".join(lines) + "\n")
+    for url, settings, said in (
+        ("mock", {"token": "a-token-of-some-length"}, "token is given, but a MockDataFeed has no use for it"),
+        ("mock", {"start": 5}, "start is 5"),
+        (str(path), {"heartbeat": 3.0}, "heartbeat is 3.0, but a ReplayDataFeed has no use for it; allowed are url,"),
+        (str(tmp_path), {"seed": 5}, "seed is 5, but a RecordedDataFeed"),
+        (str(tmp_path), {"market": {"flow": "calm"}}, "market is given"),
+        ("ws://127.0.0.1:1", {"levels": 3}, "levels is 3, but a WebSocketDataFeed"),
+        ("binance", {"speed": 2.0}, "speed is 2.0, but a BinanceDataFeed"),
+        ("coinbase", {"rest_url": "http://127.0.0.1"}, "rest_url is 'http://127.0.0.1', but a CoinbaseDataFeed"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            open_feed({"url": url, "symbols": ["A"], **settings})
+    with pytest.raises(ConfigError, match="no instrument NOPE"):
+        run(open_feed({"url": str(path), "symbols": ["NOPE"]}).connect())
+
+
+def test_a_file_has_the_instrument_of_its_name(tmp_path):
+    path = write_day(tmp_path, 200, 5, seed=4)
+    named = ReplayFeed.from_file(path).symbol
+    assert named and ReplayFeed.from_file(path, symbol=named).symbol == named
+    with pytest.raises(ConfigError, match=f"no instrument NOPE; it has {named}"):
+        run(ReplayDataFeed({"url": str(path), "symbols": ["NOPE"]}).connect())
+    with pytest.raises(ConfigError, match=r"lot_size is 0.5; a LOBSTER file counts single shares"):
+        ReplayFeed.from_file(path, lot_size=0.5)
 
 
 def test_leaving_while_the_file_is_read(tmp_path):

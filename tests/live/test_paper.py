@@ -16,7 +16,8 @@ import pytest
 from hft_gym import cli
 from hft_gym.data.replay import ReplayFeed
 from hft_gym.errors import CheckpointError, ConfigError, FeedError
-from hft_gym.feed import FeedServer, FeedServerConfig, MockDataFeed, RecordingFeed
+from hft_gym.feed import FeedServer, FeedServerConfig, MockDataFeed, RecordingFeed, read_recording
+from hft_gym.feed.recording import to_messages
 from hft_gym.live import LiveSession
 from hft_gym.live.feed_market import FeedMarket
 from hft_gym.live.paper import PaperSession
@@ -43,7 +44,7 @@ def trade_binance(folder, faults=None, pause=0.004, **session):
             done = PaperRun(folder, config, feed=feed, on_turn=lambda _: venue.at == len(venue.events) and done.stop())
             return done, await done.run()
 
-    return run(work(), 30)
+    return run(work())
 
 
 def test_a_strategy_trades_on_binance(tmp_path) -> None:
@@ -217,6 +218,58 @@ def test_ctrl_c_keeps_the_state_and_reports(tmp_path) -> None:
     assert json.loads((tmp_path / "state" / "paper.json").read_text())["feed"]["url"] == "mock://localhost"
 
 
+def test_tick_and_lot_of_a_feed_are_told_on_the_command_line(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["watch-feed", "mock", "--speed", "50", "--seconds", "0.6", "--record", "rec"]) == 0
+    words = ("--feed", "recording:rec", "--speed", "inf", "--out", "state", "--tick-size", "0.005", "--lot-size", "1")
+    assert cli.main(["paper", *words, "--strategy", "do-nothing"]) == 0
+    assert "do-nothing" in capsys.readouterr().out
+    (floor,) = PaperSession.load(tmp_path / "state", _first_books(tmp_path / "rec")).floors.values()
+    assert (floor.market.config.tick_size, floor.market.lot_size) == (0.005, 1.0)
+
+
+def _first_books(folder):
+    found = [m for m in to_messages(read_recording(folder)) if m.bids and m.asks]
+    return {m.symbol: (m, 10**15) for m in found[::-1]}
+
+
+def test_a_feed_that_ends_before_the_first_decision_is_told(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["watch-feed", "mock", "--seconds", "0.3", "--record", "rec"]) == 0
+    assert cli.main(["paper", "--feed", "rec", "--speed", "inf"]) == 2
+    assert "it ended before the first decision, which comes after a warm-up of 5 s" in capsys.readouterr().err
+
+
+def test_a_folder_with_anything_in_it_is_no_folder_of_a_run(tmp_path) -> None:
+    (tmp_path / "market-data.csv").write_text("mine")
+    with pytest.raises(ConfigError, match="is no empty folder"):
+        PaperRun(tmp_path, {})
+    with pytest.raises(ConfigError, match="is no empty folder"):
+        PaperRun(tmp_path / "market-data.csv", {})
+
+
+def test_a_continued_recording_is_traded_to_its_end(tmp_path) -> None:
+    """Where it was continued the book jumps: orders are withdrawn, and the clock goes on."""
+
+    async def work():
+        settings = {"symbols": ["AAPL"], "market": POISSON, "speed": float("inf"), "policy": "block", "levels": 5}
+        for seed in (1, 2):
+            async with RecordingFeed(MockDataFeed({**settings, "seed": seed}), tmp_path / "rec") as feed:
+                async for message in feed.start_streaming():
+                    if message.timestamp > 5 * SECOND:
+                        break
+        config = {"feed": {"url": str(tmp_path / "rec"), "speed": float("inf"), "policy": "block"},
+                  "session": {"strategies": ["join-touch"], "market": {"warm_up_ns": SECOND // 2}}}  # fmt: skip
+        done = PaperRun(tmp_path / "r", config)
+        return done, await done.run()
+
+    done, (episodes,) = run(work())
+    assert done.finished and episodes.time[0, -1] > 7 * SECOND and (np.diff(episodes.time[0]) > 0).all()
+    texts = [alert[3] for alert in done.session.view("AAPL").alerts]
+    assert sum("lost its book" in text for text in texts) == sum("is back" in text for text in texts) == 1
+    assert (episodes.orders["end_reason"] == 1).any()  # withdrawn
+
+
 def test_options_that_do_not_fit_are_errors(tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for words, said in (
@@ -229,6 +282,16 @@ def test_options_that_do_not_fit_are_errors(tmp_path, capsys, monkeypatch) -> No
         (("--speed", "0"), "speed is 0.0; allowed are 0.1 to 1000"),
         (("--symbols", "AAPL", "AAPL"), "AAPL is there more than once"),
         (("--resume", "nowhere", "--seed", "3"), "seed"),
+        (("--feed", "replay:none.csv", "--seed", "3"), "seed is 3, but the feed is replay:none.csv"),
+        (("--levels", "0"), "levels is 0, but paper trading on a mock feed has no use for it"),
+        (("--feed", "binance", "--levels", "0"), "feed.levels is 0; paper trading needs at least 1"),
+        (("--feed", "binance", "--speed", "3"), "speed is 3.0, but a BinanceDataFeed has no use for it"),
+        (("--queue-model", "front"), "queue_model is 'front', but the market is simulated"),
+        (("--tick-size", "0.05"), "set market.tick_size"),
+        (("--venue", "binance"), "venue is 'binance', but the feed is mock"),
+        (("--token", "abc"), "token is given, but paper trading on a mock feed"),
+        (("--out", "parts/one"), "in the store of runs"),
+        (("--out", str(tmp_path / "parts")), "in the store of runs"),
     ):
         assert cli.main(["paper", "--parts", str(tmp_path / "parts"), "--out", str(tmp_path / "new"), *words]) == 2
         assert said in capsys.readouterr().err
