@@ -166,12 +166,19 @@ def paper() -> int:
         console.print("stopped before the first decision; nothing was traded", highlight=False)
         return 0
     agents = [player.name for player in session.players if player.kind == "agent"]
-    known = [e.name for e in episodes if e.name in agents]
-    comparison = compare(episodes, known, meta=run.meta(command_line("paper", None)))
-    part = write_part(comparison, args.parts)  # first: whoever reads the output may go away before its end
+    meta = run.meta(command_line("paper", None))
+    found = []
+    for tick in dict.fromkeys(e.tick_size for e in episodes):  # money of different ticks is in no table together
+        alike = [e for e in episodes if e.tick_size == tick]
+        comparison = compare(alike, [e.name for e in alike if e.name in agents], meta=meta)
+        # Stored first: whoever reads the output may go away before its end.
+        found.append((alike[0].symbol, comparison, write_part(comparison, args.parts)))
     console.print(_table(session))
-    print_comparison(comparison, console)
-    console.print(f"stored as {part.id} in {args.parts}", soft_wrap=True, markup=False)
+    for symbols, comparison, part in found:
+        if len(found) > 1:
+            console.print(f"\n{symbols}", markup=False)
+        print_comparison(comparison, console)
+        console.print(f"stored as {part.id} in {args.parts}", soft_wrap=True, markup=False)
     if not run.finished:
         how = f"hft-gym paper --resume {folder}"
         console.print(f"stopped, positions kept; go on with: {how}", soft_wrap=True, markup=False)

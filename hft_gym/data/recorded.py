@@ -21,7 +21,7 @@ from hft_gym.data.formats import detect, open_source
 from hft_gym.data.issues import IssueLog
 from hft_gym.data.lobster import LOBSTER_DTYPE, LobsterDay, read_lobster
 from hft_gym.data.messages import FeedKind, FeedMeta, units_of
-from hft_gym.data.replay import CHECKPOINT_ROWS, ReplayFeed, ReplayStats
+from hft_gym.data.replay import CHECKPOINT_ROWS, ReplayFeed, ReplayStats, no_queue_model
 from hft_gym.data.sources import Chunk, need_symbol
 from hft_gym.errors import ConfigError, DataError
 from hft_gym.types import MAX_QUANTITY
@@ -61,10 +61,13 @@ def build_feed(
         raise ConfigError(f"queue_model is {queue_model!r}; allowed are {', '.join(c.QUEUE_MODELS)}")
     name = detect(path)
     if name == "lobster":
+        no_queue_model(path, queue_model)
         return ReplayFeed.from_day(read_lobster(path, 0.01 if tick_size is None else tick_size), checkpoint_rows)
     log = IssueLog() if log is None else log
     symbols = () if symbol is None else (symbol,)
     source = open_source(path, log, symbols, name)
+    if source.meta.depth != "L2":
+        no_queue_model(path, queue_model)
     if isinstance(source, ArchiveSource) and source.meta.source == "lobster":
         return _from_lobster_archive(source, 0.01 if tick_size is None else tick_size, checkpoint_rows)
     meta = source.meta

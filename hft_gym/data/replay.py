@@ -196,6 +196,7 @@ class ReplayFeed:
                 raise ConfigError(f"{path}: no instrument {symbol}; it has {feed.symbol}")
             if lot_size not in (None, 1):
                 raise ConfigError(f"lot_size is {lot_size!r}; a LOBSTER file counts single shares: leave it out")
+            no_queue_model(path, queue_model)
             return feed
         from hft_gym.data.recorded import build_feed  # Arrow and the readers: only where they are needed
 
@@ -309,6 +310,16 @@ def warm_up() -> None:
             ends_cleanly=True,
         )
     )
+
+
+def no_queue_model(path: Any, queue_model: str) -> None:
+    """In a file that tells of single orders every place in a queue is known.
+
+    Raises:
+        ConfigError: there is a queue model all the same.
+    """
+    if queue_model != "back":
+        raise ConfigError(f"queue_model is {queue_model!r}, but {path} tells of single orders: leave it out")
 
 
 _CACHE_SIZE = 8

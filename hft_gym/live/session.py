@@ -313,19 +313,22 @@ class LiveSession:
     def episodes(self) -> list[Episodes]:
         """What every trader has done so far, an episode a symbol, as `hft_gym.report` takes it; a person who sent no
         order is left out. The session goes on: positions are marked, not closed (`finish` closes them). Before the
-        first decision there is nothing.
+        first decision there is nothing. Symbols of different ticks are in `Episodes` of their own, as ticks·lots of one
+        are none of the other: first everybody's of the first symbol's tick.
         """
         floors = list(self.floors.values())
         if not all(floor.opened for floor in floors):
             return []
-        tenures = [[*floor.past, *(trader.tenure for trader in floor.everybody)] for floor in floors]
-        tick = floors[0].market.config.tick_size
-        capital = self.config.initial_cash / tick
-        return [
-            joined(list(group), group[0].name, self.config.seed, tick, capital)
-            for group in zip(*tenures, strict=True)
-            if group[0].kind != HUMAN or any(len(t.log("orders")) or len(t.log("fills")) for t in group)
-        ]
+        found = []
+        for tick in dict.fromkeys(floor.market.config.tick_size for floor in floors):
+            alike = [floor for floor in floors if floor.market.config.tick_size == tick]
+            tenures = [[*floor.past, *(trader.tenure for trader in floor.everybody)] for floor in alike]
+            found += [
+                joined(list(group), group[0].name, self.config.seed, tick, self.config.initial_cash / tick)
+                for group in zip(*tenures, strict=True)
+                if group[0].kind != HUMAN or any(len(t.log("orders")) or len(t.log("fills")) for t in group)
+            ]
+        return found
 
     def finish(self) -> list[Episodes]:
         """End the trading: every order is withdrawn, every position traded away at book prices; returns `episodes`."""

@@ -171,6 +171,11 @@ def test_a_file_has_the_instrument_of_its_name(tmp_path):
         run(ReplayDataFeed({"url": str(path), "symbols": ["NOPE"]}).connect())
     with pytest.raises(ConfigError, match=r"lot_size is 0.5; a LOBSTER file counts single shares"):
         ReplayFeed.from_file(path, lot_size=0.5)
+    with pytest.raises(ConfigError, match=r"queue_model is 'front', but .* tells of single orders"):
+        ReplayFeed.from_file(path, queue_model="front")
+    itch = write_itch(tmp_path / "day.itch", Exchange(2, n=50))
+    with pytest.raises(ConfigError, match=r"queue_model is 'front', but .* tells of single orders"):
+        ReplayFeed.from_file(itch, queue_model="front")
 
 
 def test_leaving_while_the_file_is_read(tmp_path):

@@ -84,6 +84,26 @@ def test_two_books_of_coinbase(tmp_path) -> None:
     assert done.session.time_ns == pytest.approx(SECOND / 2, abs=SECOND / 5)
 
 
+def test_books_of_different_ticks_are_reported_apart(tmp_path, monkeypatch, capsys) -> None:
+    """0.01 and 0.05 of a currency: a tick·lot of one is none of the other."""
+    monkeypatch.chdir(tmp_path)
+
+    async def record():
+        settings = {"symbols": ["AAPL", "MSFT"], "speed": float("inf"), "policy": "block", "market": POISSON}
+        markets = {"MSFT": {**POISSON, "tick_size": 0.05, "initial_price": 2_000}}
+        async with RecordingFeed(MockDataFeed(settings, markets=markets), "rec") as feed:
+            async for message in feed.start_streaming():
+                if message.timestamp > 12 * SECOND:
+                    break
+
+    run(record())
+    assert cli.main(["paper", "--feed", "rec", "--speed", "inf", "--strategy", "join-touch"]) == 0
+    assert capsys.readouterr().out.count("stored as") == len(Store("runs/parts").parts) == 2
+    (state,) = (tmp_path / "runs").glob("paper-*")
+    session = PaperSession.load(state, _first_books(tmp_path / "rec"))
+    assert [(e.symbol, e.tick_size, len(e)) for e in session.episodes()] == [("AAPL", 0.01, 1), ("MSFT", 0.05, 1)]
+
+
 def test_a_run_on_a_feed_is_resumed_with_its_position(tmp_path) -> None:
     folder = tmp_path / "r"
     first, _ = trade_binance(folder)
