@@ -13,13 +13,17 @@ from rich.table import Table
 
 from hft_gym.cli_feed import is_mock
 from hft_gym.errors import ConfigError
+from hft_gym.extras import needing_extras
 from hft_gym.market.config import FeeConfig, LatencyConfig
 from hft_gym.market.limits import RiskLimits
 from hft_gym.terminal import command_line, make_console, parse_options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hft_gym.evaluation.episodes import Episodes
     from hft_gym.live import LiveSession
-    from hft_gym.live.run import PaperConfig
+    from hft_gym.live.run import PaperConfig, PaperRun
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,11 @@ class PaperArgs:
     out: Path | None = None
     """Folder of the state, empty or not there (default: runs/paper-DATE-TIME)."""
     resume: Path | None = None
-    """Go on with the run in this folder; it is as it was set up, beside --parts no other option fits."""
+    """Go on with the run in this folder; it is as it was set up, so that only --parts and --dashboard fit."""
     parts: Path = Path("runs/parts")
     """Store that the run is added to, as a part that hft-gym runs reads."""
+    dashboard: int | None = None
+    """Serve a dashboard on this port of loopback (0: any that is free): watch, and trade beside the strategies."""
     token: str = ""
     """What a server of ours asks for."""
     rest_url: str = ""
@@ -118,6 +124,20 @@ def _config(args: PaperArgs) -> PaperConfig:
     return build(PaperConfig, {"feed": feed, "session": given, "seconds": args.seconds, "venue": args.venue})
 
 
+_DONE = ("orders", "fills")
+
+
+async def _served(run: PaperRun, port: int, console: Console) -> list[Episodes]:
+    with needing_extras():
+        from hft_gym.dashboard.beside import run_with_dashboard
+    from hft_gym.dashboard.config import DashboardConfig
+
+    def tell(url: str) -> None:
+        console.print(f"the dashboard is at {url}", soft_wrap=True, markup=False)
+
+    return await run_with_dashboard(run, DashboardConfig(port=port), tell)
+
+
 def _table(session: LiveSession) -> Table:
     table = Table("symbol", "trader", "position", "equity", "fees", "drawdown", "orders", "fills", "", box=None)
     for symbol, floor in session.floors.items():
@@ -125,7 +145,7 @@ def _table(session: LiveSession) -> Table:
             table.add_row(symbol, "warming up")
             continue
         for trader in session.view(symbol, 1, since_ns=0).traders:
-            if trader["kind"] == "human":
+            if trader["kind"] == "human" and not trader["orders"] and not any(trader["counters"][n] for n in _DONE):
                 continue
             cells = (f"{trader[name]:,.2f}" for name in ("equity", "fees", "drawdown"))
             state = trader["ended"] or ("feed lost" if floor.suspended else "")
@@ -143,7 +163,8 @@ def paper() -> int:
     args: PaperArgs = parse_options(PaperArgs)
     console = make_console(120)
     if args.resume is not None:
-        other = [n for n, v in asdict(args).items() if n not in ("resume", "parts") and v != asdict(PaperArgs())[n]]
+        plain = asdict(PaperArgs())
+        other = [n for n, v in asdict(args).items() if n not in ("resume", "parts", "dashboard") and v != plain[n]]
         if other:
             raise ConfigError(f"{', '.join(sorted(other))}: a run that is resumed goes on as it was set up")
         folder, config = args.resume, None
@@ -160,7 +181,10 @@ def paper() -> int:
                 shown.update(table=_table(session), at=time.monotonic())
 
         run = PaperRun(folder, config, on_turn=show)
-        episodes = asyncio.run(run.run())
+        if args.dashboard is None:
+            episodes = asyncio.run(run.run())
+        else:
+            episodes = asyncio.run(_served(run, args.dashboard, console))
     session = run.session
     if session is None or not episodes:
         console.print("stopped before the first decision; nothing was traded", highlight=False)

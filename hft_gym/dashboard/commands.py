@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["obey"]
 
 
+DRIVING = (
+    schema.Start, schema.Pause, schema.Step, schema.Speed, schema.Reset, schema.SetMarket, schema.SetCosts
+)  # fmt: skip
+"""Messages that move a session's clock, or begin it anew."""
+
+
 async def obey(message: schema.Message, room: Room, client: Client, recordings: Recordings) -> dict[str, Any]:
     """Carry out a message; returns what the answer says.
 
@@ -28,6 +34,8 @@ async def obey(message: schema.Message, room: Room, client: Client, recordings: 
     """
     if hasattr(message, "symbol") and message.symbol not in room.shown:
         raise DataError(f"symbol: got {message.symbol!r}; allowed are {', '.join(room.shown)}")
+    if room.fixed and isinstance(message, DRIVING):
+        raise DataError(f"{type(message).__name__.lower()}: {room.fixed}")
     told: dict[str, Any] = {}
     match message:
         case schema.Watch():
@@ -76,20 +84,20 @@ async def obey(message: schema.Message, room: Room, client: Client, recordings: 
 def _trade(message: schema.Message, room: Room) -> dict[str, Any]:
     """What takes no time: the viewer's orders, and limits."""
     live = room.live
-    tick = live.config.market.tick_size
     match message:
         case schema.PlaceOrder():
-            price = None if message.price is None else _ticks(message.price, tick)
+            price = None if message.price is None else _ticks(message.price, live.tick_size(message.symbol))
             number = live.place(message.symbol, message.side, message.quantity, price, message.time_in_force)
             return {"order": number}
         case schema.ModifyOrder():
-            live.modify(message.symbol, message.order, message.quantity, _ticks(message.price, tick))
+            price = _ticks(message.price, live.tick_size(message.symbol))
+            live.modify(message.symbol, message.order, message.quantity, price)
         case schema.CancelOrder():
             live.cancel(message.symbol, message.order)
         case schema.CancelAll():
             live.cancel_all(message.symbol)
         case schema.SetRisk():
-            live.set_risk(limits_of(asdict(message), tick))
+            live.set_risk(limits_of(asdict(message), live))
         case schema.Release():
             live.release(message.trader)
         case _:

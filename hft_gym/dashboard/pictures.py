@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hft_gym.config import to_dict
 from hft_gym.dashboard.schema import SetCosts
+from hft_gym.errors import ConfigError
 from hft_gym.market.config import FeeConfig, LatencyConfig
 from hft_gym.market.limits import RiskLimits
 from hft_gym.report.writers import json_text
@@ -215,18 +216,19 @@ def settings_of(live: LiveSession, catalogue: Catalogue) -> dict[str, Any]:
     """The session's settings, as the page's forms have them; limits of money in currency."""
     config = live.config
     exchange = config.exchange
-    tick, flow = exchange.tick_size, exchange.flow
+    ticks, flow = _ticks(live), exchange.flow
+    tick = min(ticks)
     latency, fees = exchange.latency, exchange.fees
     strategies = []
     for i, slot in enumerate(config.strategies):
         name = "" if slot.name == NOBODY else catalogue.name_of(slot.name)
         strategies.append({"slot": i + 1, "name": name, "parameters": dict(slot.parameters)})
     limits = to_dict(exchange.risk)
-    risk = {name: value * tick if name in _MONEY and value is not None else value for name, value in limits.items()}
+    risk = {name: value * ticks[0] if name in _MONEY and value is not None else value for name, value in limits.items()}
     return {
         "seed": config.seed,
         "symbols": list(config.symbols),
-        "preset": flow if isinstance(flow, str) else "custom",
+        "preset": flow if isinstance(flow, str) and not config.feed else "custom",
         "strategies": strategies,
         "risk": risk,
         "costs": {
@@ -240,9 +242,22 @@ def settings_of(live: LiveSession, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def limits_of(settings: Mapping[str, Any], tick: float) -> RiskLimits:
-    """The limits of a message, whose money is in currency."""
+def limits_of(settings: Mapping[str, Any], live: LiveSession) -> RiskLimits:
+    """The limits of a message, whose money is in currency.
+
+    Raises:
+        ConfigError: a limit of money, in books of different ticks: it would be another in each.
+    """
+    tick, *others = _ticks(live)
+    money = [name for name in _MONEY if settings.get(name) is not None]
+    if others and money:
+        raise ConfigError(f"{money[0]}: the books have different ticks, so that it would be another limit in each")
     return RiskLimits(**{n: v / tick if n in _MONEY and v is not None else v for n, v in settings.items()})
+
+
+def _ticks(live: LiveSession) -> list[float]:
+    """The different tick sizes of a session's books, that of the first symbol first."""
+    return list(dict.fromkeys(live.tick_size(symbol) for symbol in live.floors))
 
 
 def with_costs(config: SessionConfig, costs: SetCosts) -> SessionConfig:

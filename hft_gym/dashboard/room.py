@@ -8,7 +8,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from hft_gym.dashboard.catalogue import Catalogue
 from hft_gym.dashboard.config import CHART_HZ, LADDER_HZ
@@ -46,6 +46,9 @@ class Room:
         turns: of the server's sessions.
     """
 
+    fixed: ClassVar[str] = ""
+    """Why its time, its markets and their costs are not the viewers' to change; empty: they are."""
+
     def __init__(self, id: str, live: LiveSession, catalogue: Catalogue, turns: Turns) -> None:
         self.id, self.catalogue, self.turns = id, catalogue, turns
         self.dormant = False
@@ -59,8 +62,8 @@ class Room:
         self._alert = 0
         self._sample_at = 0.0
         self.take(live)
-        flow = settings_of(live, catalogue)
-        self.tell("info", f"A session of the market {flow['preset']}, seed {flow['seed']}.")
+        told = settings_of(live, catalogue)
+        self.tell("info", self.fixed or f"A session of the market {told['preset']}, seed {told['seed']}.")
 
     def take(self, live: LiveSession) -> None:
         """Go on with another session, which stands still at first."""
@@ -264,7 +267,7 @@ class Room:
 
     def state(self) -> dict[str, Any]:
         """What the controls show."""
-        how = {"running": self.running, "speed": self.speed, "failure": self.failure}
+        how = {"running": self.running, "speed": self.speed, "failure": self.failure, "fixed": self.fixed}
         return {"type": "state", **how, **settings_of(self.live, self.catalogue)}
 
     def recording(self) -> dict[str, Any]:

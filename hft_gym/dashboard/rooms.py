@@ -93,9 +93,11 @@ class Rooms:
             return room
 
     def _add(self, id: str, live: LiveSession) -> Room:
-        room = Room(id, live, self.catalogue, self.turns)
-        self.rooms[id] = room
-        self._tasks[id] = asyncio.create_task(room.show(), name=f"session {id[:6]}")
+        return self._open(Room(id, live, self.catalogue, self.turns))
+
+    def _open(self, room: Room) -> Room:
+        self.rooms[room.id] = room
+        self._tasks[room.id] = asyncio.create_task(room.show(), name=f"session {room.id[:6]}")
         return room
 
     async def drop(self, room: Room) -> None:

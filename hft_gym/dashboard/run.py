@@ -21,6 +21,7 @@ from hft_gym.extras import needing_extras
 if TYPE_CHECKING:
     import uvicorn
 
+    from hft_gym.dashboard.rooms import Rooms
     from hft_gym.live import LiveSession, SessionConfig
 
 __all__ = ["Dashboard", "create_demo_dashboard"]
@@ -84,35 +85,13 @@ class Dashboard:
     @property
     def url(self) -> str:
         """Where it is served, once it is."""
-        host, port = self.config.host, self.config.port
-        if self._server is not None and self._server.started:
-            host, port = self._server.servers[0].sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        return address(self.config, self._server)
 
     def _make_server(self) -> uvicorn.Server:
-        import uvicorn
-
-        from hft_gym.dashboard.app import make_app
         from hft_gym.dashboard.rooms import Rooms
 
         rooms = Rooms(self.config, self.catalogue, self._begin, self.running, self.speed)
-        settings = uvicorn.Config(
-            make_app(self.config, rooms),
-            host=self.config.host,
-            port=self.config.port,
-            ws="websockets-sansio",
-            ws_max_size=self.config.max_message,
-            ws_per_message_deflate=False,
-            ws_ping_interval=20.0,
-            ws_ping_timeout=40.0,
-            # Hosts and tokens are checked by the guard; nobody stands in front whose headers we should believe.
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=2,
-        )
-        self._server = uvicorn.Server(settings)
+        self._server = make_server(self.config, rooms)
         return self._server
 
     def run(self, host: str | None = None, port: int | None = None) -> None:
@@ -135,19 +114,11 @@ class Dashboard:
 
     async def _serve(self) -> None:
         server = self._make_server()
-        serving = asyncio.create_task(self._listen(server))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.02)
-        if server.started:
-            secret = "?token=..." if self.config.token else ""
-            print(f"the dashboard is at {self.url}{secret}; stop with Ctrl-C", flush=True)
+        serving = asyncio.create_task(listen(server))
+        await started(server, serving)
+        secret = "?token=..." if self.config.token else ""
+        print(f"the dashboard is at {self.url}{secret}; stop with Ctrl-C", flush=True)
         await serving
-
-    async def _listen(self, server: uvicorn.Server) -> None:
-        try:
-            await server.serve()
-        except SystemExit:  # caught in the task: out of one it would end the loop at once
-            raise FeedError(f"cannot listen on {self.config.host}, port {self.config.port}: is it taken?") from None
 
     # -- beside other work ---------------------------------------------------------------------------------
 
@@ -164,7 +135,7 @@ class Dashboard:
 
         def work() -> None:
             try:
-                asyncio.run(self._listen(server))
+                asyncio.run(listen(server))
             except FeedError as error:
                 logger.error("%s", error)
 
@@ -195,6 +166,64 @@ class Dashboard:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
+
+
+def make_server(config: DashboardConfig, rooms: Rooms) -> uvicorn.Server:
+    """The server of some sessions, which does not listen yet."""
+    import uvicorn
+
+    from hft_gym.dashboard.app import make_app
+
+    settings = uvicorn.Config(
+        make_app(config, rooms),
+        host=config.host,
+        port=config.port,
+        ws="websockets-sansio",
+        ws_max_size=config.max_message,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=40.0,
+        # Hosts and tokens are checked by the guard; nobody stands in front whose headers we should believe.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )
+    return uvicorn.Server(settings)
+
+
+async def listen(server: uvicorn.Server) -> None:
+    """Serve, to the end.
+
+    Raises:
+        FeedError: the address cannot be listened on.
+    """
+    try:
+        await server.serve()
+    except SystemExit:  # caught in the task: out of one it would end the loop at once
+        host, port = server.config.host, server.config.port
+        raise FeedError(f"cannot listen on {host}, port {port}: is it taken?") from None
+
+
+async def started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    """Wait until a server listens.
+
+    Raises:
+        FeedError: it cannot.
+    """
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.02)
+    if serving.done():
+        await serving
+
+
+def address(config: DashboardConfig, server: uvicorn.Server | None) -> str:
+    """Where a server is, or will be."""
+    host, port = config.host, config.port
+    if server is not None and server.started:
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def create_demo_dashboard(

@@ -172,6 +172,14 @@ class LiveSession:
             raise ConfigError(f"symbol: there is no {symbol!r} here{did_you_mean(symbol, list(self.floors))}")
         return found
 
+    def tick_size(self, symbol: str) -> float:
+        """Currency per tick of a symbol.
+
+        Raises:
+            ConfigError: no such symbol.
+        """
+        return self.floor(symbol).market.config.tick_size
+
     def place(
         self, symbol: str, side: OrderSide | str, quantity: int, price: int | None = None,
         time_in_force: TimeInForce | str = TimeInForce.GTC,

@@ -14,6 +14,7 @@ const link = new Link();
 const now = { state: null, catalogue: null, ladder: null, account: null, curves: { time: [] }, fills: [] };
 const dirty = new Set();
 let changing = null;
+const COSTS = ["order_ms", "market_data_ms", "maker", "taker"];
 const stats = { frames: [], lags: [], pictures: 0, since: performance.now(), market: null };
 
 const ladder = new Ladder($("ladder"), $("ladder-note"), (price) => {
@@ -133,13 +134,16 @@ function drawState() {
   const { state } = now;
   setText($("start"), state.running ? "Pause" : "Start");
   $("start").setAttribute("aria-pressed", String(state.running));
-  $("step").disabled = state.running;
+  $("step").disabled = state.running || Boolean(state.fixed);
+  for (const id of ["start", "speed", "seed", "reset", "preset"]) $(id).disabled = Boolean(state.fixed);
+  for (const name of COSTS) $("settings-form").elements[name].disabled = Boolean(state.fixed);
+  $("new-session").hidden = Boolean(state.fixed);
   const speed = String(state.speed);
   if (![...$("speed").options].some((o) => o.value === speed)) $("speed").append(element("option", { value: speed, text: `${speed}×` }));
   $("speed").value = speed;
   if (document.activeElement !== $("seed")) $("seed").value = state.seed;
   $("preset").value = state.preset;
-  setText($("preset-about"), now.catalogue?.presets[state.preset] || "");
+  setText($("preset-about"), state.fixed || now.catalogue?.presets[state.preset] || "");
   $("symbols").replaceChildren(...state.symbols.map((symbol) => element("button", {
     role: "tab", "aria-selected": String(symbol === settings.symbol), text: symbol, onclick: () => choose(symbol),
   })));
@@ -309,8 +313,6 @@ onSubmit($("risk-form"), (fields) => ask("risk", {
   on_breach: fields.on_breach.value,
 }));
 
-const COSTS = ["order_ms", "market_data_ms", "maker", "taker"];
-
 function openSettings() {
   const fields = $("settings-form").elements;
   for (const name of ["ladder_hz", "levels", "theme", "alerts"]) fields[name].value = settings[name];
@@ -368,8 +370,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || (typing && (event.key === " " || typing.matches("input, select, textarea, dialog") || typing.closest("dialog")))) return;
   const symbol = now.state?.symbols[Number(event.key) - 1];
   if (symbol) choose(symbol);
-  else if (event.key === " ") toggle();
-  else if (event.key === "." && !now.state?.running) attempt(ask("step"));
+  else if (event.key === " " && !now.state?.fixed) toggle();
+  else if (event.key === "." && !now.state?.running && !now.state?.fixed) attempt(ask("step"));
   else if (event.key === "b") $("ticket").elements.quantity.focus();
   else if (event.key === "r") attempt(replay.open());
   else if (event.key === "s") openSettings();
