@@ -17,7 +17,10 @@ from agents.files import read_parts
 from hft_gym.config import build, to_dict
 from hft_gym.errors import CheckpointError, ConfigError
 from hft_gym.evaluation import training_seeds, validation_seeds
+from hft_gym.report import Bootstrap
+from hft_gym.report.grids import Player
 from tests.data import synthetic
+from train.compare import compare_policies
 from train.options import parse
 from train.players import BASELINES
 from train.ppo import Options, main, parts, train
@@ -92,6 +95,24 @@ def test_a_run_leaves_everything_behind(finished):
     assert [r["steps"] for r in rows] == [*range(128, 1025, 128), 1024]  # the last: its validation
     assert {"episode/pnl", "episode/inventory", "episode/filled_lots", "episode/fees"} <= set(rows[-2])
     assert {"train/value_loss", "rollout/ep_rew_mean", "validation/deterministic"} <= set().union(*rows)
+
+
+def test_cross_play_of_an_agent(finished):
+    """E7 of the audit: an agent as it is, in the market that it was trained in and in others."""
+    run, _ = finished
+    comparison = compare_policies(
+        [str(run.agent)],
+        {"episode_steps": 40},
+        episodes=6,
+        bootstrap=Bootstrap(100),
+        matrix=["reactive", "poisson", "large-tick"],
+    )
+    grid = comparison.grids[0]
+    player = Player("whole", "reactive")
+    assert grid.settings == ("reactive", "poisson", "large-tick") and grid.players == (player,)
+    home, *others = grid.cells[player]
+    assert home.net == comparison.rows[0].metrics["net_pnl"]
+    assert any(cell.net.value != home.net.value for cell in others)
 
 
 def test_the_closing_table_has_every_baseline_and_both_modes(finished):
