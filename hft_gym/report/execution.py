@@ -28,10 +28,7 @@ def fill_rate(panel: Panel) -> tuple[Floats, Floats]:
 def slippage_twap(panel: Panel) -> tuple[Floats, Floats]:
     """What a lot cost against the time-weighted mean of the mid (decision grid) over the episode."""
     mean = ratio((panel.episodes.mid * panel.holds_for).sum(axis=1), panel.duration_s)
-    use = panel.ordinary
-    episode = panel.fill_episode[use]
-    paid = (panel.sign * panel.quantity)[use] * (panel.episodes.fills["price"][use] - mean[episode])
-    return panel.per_episode(paid, episode), panel.volume.astype(np.float64)
+    return _against(panel, mean)
 
 
 def _traded(panel: Panel) -> tuple[Floats, Floats]:
@@ -71,24 +68,24 @@ def _pov(panel: Panel) -> Floats:
     "slippage against VWAP", "execution", "ticks/lot",
     "Σ x D (P - Σ v m / Σ v) / Σ x, v the others' lots in each step, m the mid at its end", "Berkowitz et al. 1988",
     number=55, pooling="ratio", sign=-1,
-    needs=(FILLS, MARKET_VOLUME, Need("nothing traded in the market", lambda p: ~np.isnan(_vwap(p)))),
+    needs=(FILLS, MARKET_VOLUME, Need("nothing traded in the market", lambda p: ~np.isnan(p.once(_vwap)))),
 )  # fmt: skip
 def slippage_vwap(panel: Panel) -> tuple[Floats, Floats]:
     """What a lot cost against the volume-weighted mean of the mid over the episode, steps as the decision grid has
     them.
     """
-    return _against(panel, _vwap(panel))
+    return _against(panel, panel.once(_vwap))
 
 
 @metric(
     "slippage against POV", "execution", "ticks/lot",
     "as slippage_vwap, over the steps from the first ordinary fill to the last", "definition",
     number=55, pooling="ratio", sign=-1,
-    needs=(FILLS, MARKET_VOLUME, Need("nothing traded in the market meanwhile", lambda p: ~np.isnan(_pov(p)))),
+    needs=(FILLS, MARKET_VOLUME, Need("nothing traded in the market meanwhile", lambda p: ~np.isnan(p.once(_pov)))),
 )  # fmt: skip
 def slippage_pov(panel: Panel) -> tuple[Floats, Floats]:
     """What a lot cost against who trades a constant share of the market's volume while the strategy trades."""
-    return _against(panel, _pov(panel))
+    return _against(panel, panel.once(_pov))
 
 
 def _left(panel: Panel) -> tuple[Floats, Floats]:
@@ -106,8 +103,8 @@ def _left(panel: Panel) -> tuple[Floats, Floats]:
 @metric(
     "queue left at fill", "execution", "share", "Σ lots ahead at the fill / Σ lots ahead at entry, passive fills",
     "Moallemi & Yuan 2016", number=45, pooling="ratio",
-    needs=(FILLS, Need("no passive fill of an order that joined a queue", lambda p: _left(p)[1] > 0)),
+    needs=(FILLS, Need("no passive fill of an order that joined a queue", lambda p: p.once(_left)[1] > 0)),
 )  # fmt: skip
 def queue_left_fill(panel: Panel) -> tuple[Floats, Floats]:
     """Share of the lots that were ahead when the order joined its level that were still ahead when it was filled."""
-    return _left(panel)
+    return panel.once(_left)

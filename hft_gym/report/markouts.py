@@ -109,7 +109,11 @@ def _micro(panel: Panel, seconds: float) -> tuple[Floats, Floats]:
 
 def _register_micro(seconds: float) -> None:
     label = f"{seconds * 1e3:g} ms" if seconds < 1 else f"{seconds:g} s"
-    known = Need("no spread at that time", lambda panel: _micro(panel, seconds)[1] > 0)
+
+    def micro(panel: Panel) -> tuple[Floats, Floats]:
+        return _micro(panel, seconds)
+
+    known = Need("no spread at that time", lambda panel: panel.once(micro)[1] > 0)
 
     @metric(
         f"markout {label}, micro-price", "execution", "ticks/lot",
@@ -119,7 +123,7 @@ def _register_micro(seconds: float) -> None:
     )  # fmt: skip
     def markout_micro(panel: Panel) -> tuple[Floats, Floats]:
         """As the markout so long after, against the size-weighted mid, which the decision grid shows."""
-        return _micro(panel, seconds)
+        return panel.once(micro)
 
 
 for _seconds in HORIZONS:
@@ -189,13 +193,13 @@ def _depleted(panel: Panel) -> tuple[Floats, Floats]:
     "depleted fills", "execution", "share",
     "Σ x 1{own side's best price is behind P at the last decision until t + 1 s} / Σ x passive, horizon cut at the end",
     "Moallemi & Yuan 2016", number=51, pooling="ratio", sign=-1,
-    needs=(FILLS, SPREAD, Need("no passive fill with a spread after it", lambda p: _depleted(p)[1] > 0)),
+    needs=(FILLS, SPREAD, Need("no passive fill with a spread after it", lambda p: p.once(_depleted)[1] > 0)),
 )  # fmt: skip
 def depleted_fill_share(panel: Panel) -> tuple[Floats, Floats]:
     """Share of the passively filled lots whose price level was gone a second later, as the decision grid shows it:
     the others' best price of that side was worse.
     """
-    return _depleted(panel)
+    return panel.once(_depleted)
 
 
 @metric(
@@ -222,11 +226,12 @@ def _captured(panel: Panel) -> tuple[Floats, Floats]:
 @metric(
     "spread captured", "execution", "share of half-spread", "Σ x D (m_t - P) / Σ x s/2, s at the last decision",
     "definition", number=46, pooling="ratio", sign=1,
-    needs=(FILLS, SPREAD, Need("no spread at the fills", lambda p: _captured(p)[1] > 0)), name="quoted_spread_captured",
+    needs=(FILLS, SPREAD, Need("no spread at the fills", lambda p: p.once(_captured)[1] > 0)),
+    name="quoted_spread_captured",
 )  # fmt: skip
 def quoted_spread_captured(panel: Panel) -> tuple[Floats, Floats]:
     """What a lot earned against the mid, in half-spreads: 1 for a maker at the touch, -1 for a taker."""
-    return _captured(panel)
+    return panel.once(_captured)
 
 
 def _drifts(panel: Panel) -> tuple[Floats, Floats, Floats, Floats]:
@@ -288,7 +293,7 @@ def _impact(panel: Panel, seconds: float | None) -> tuple[Floats, Floats]:
     later = end if seconds is None else np.minimum(time + round(seconds * 1e9), end)
     moved = panel.mid2_at(episode, later) - panel.episodes.fills["mid2"][use]
     # The mid just before the fill; without own orders the same event is at the same time in the other market.
-    without = panel.mid2_at(episode, later, other) - panel.mid2_at(episode, time - 1, other)
+    without = panel.mid2_at(episode, later, True) - panel.mid2_at(episode, time - 1, True)
     difference = panel.sign[use] * panel.quantity[use] * (moved - without)
     return panel.per_episode(difference, episode) / 2, _lots(panel, use)
 

@@ -286,16 +286,15 @@ class Panel:
         """(E,) whether the mid's path was recorded."""
         return np.bincount(self.episodes.mids["episode"], minlength=self.count) > 0
 
-    def mid2_at(self, episode: Ints, when: Ints, episodes: Episodes | None = None) -> Ints:
+    def mid2_at(self, episode: Ints, when: Ints, without_orders: bool = False) -> Ints:
         """Twice the others' mid of the given episodes at the given times (ns since the start), half-ticks.
 
-        Before an episode's first record it is that record's. *episodes*: of another policy on the same seeds.
+        Before an episode's first record it is that record's. *without_orders*: of the counterfactual.
 
         Raises:
             DataError: an episode without a record of its mid.
         """
-        own = episodes is None
-        key, first, low, span, mid2 = self.once(_mid_index) if own else _index_mids(episodes or self.episodes)
+        key, first, low, span, mid2 = self.once(_index_without_orders if without_orders else _mid_index)
         if len(episode) and (len(mid2) == 0 or np.any(first[1:][episode] == first[:-1][episode])):
             raise DataError(f"{self.episodes.name}: an episode with orders or fills has no record of the mid")
         clipped = np.clip(when - low, 0, span - 1)
@@ -314,6 +313,11 @@ class Panel:
 
 def _mid_index(panel: Panel) -> tuple[Ints, Ints, int, int, Ints]:
     return _index_mids(panel.episodes)
+
+
+def _index_without_orders(panel: Panel) -> tuple[Ints, Ints, int, int, Ints]:
+    assert panel.counterfactual is not None
+    return _index_mids(panel.counterfactual)
 
 
 def _index_mids(episodes: Episodes) -> tuple[Ints, Ints, int, int, Ints]:

@@ -77,7 +77,7 @@ def shortfall(panel: Panel) -> Shortfall:
     row = order_of(panel)
     other, drift = panel.counterfactual, np.zeros(panel.count, np.int64)
     if other is not None and len(other.mids):
-        seen2 = panel.mid2_at(of, fills["time"][use] - 1, other) - panel.mid2_at(of, arrived[row] - 1, other)
+        seen2 = panel.mid2_at(of, fills["time"][use] - 1, True) - panel.mid2_at(of, arrived[row] - 1, True)
         drift = panel.per_episode(lots * seen2, of)
     at2, paid2 = fills["mid2"][use], 2 * fills["price"][use]
     return Shortfall(
