@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines import make
+from baselines import get, make, names
 from baselines.join_touch import JoinTouch
 from hft_gym import (
     ConfigError,
@@ -21,6 +21,7 @@ from hft_gym import (
     QuantityError,
     SymbolError,
 )
+from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.evaluation import evaluate
 from hft_gym.feed import BinanceDataFeed, DataFeedConfig, MockDataFeed
 from tests.data_files import shared_lobster
@@ -46,6 +47,23 @@ def test_both_faces_get_the_same_fills(clock: str) -> None:
     told = simulator.run(JoinTouch(), seeds=[3, 4], face="snapshots").episodes
     assert len(seen.fills) > 15 and not seen.fills["maker"].all()  # the close takes
     same(seen, told)
+
+
+@pytest.mark.parametrize("name", [n for n in names() if "market-making" in get(n).tasks and n != "do-nothing"])
+def test_every_baseline_trades_by_either_face(name: str) -> None:
+    """Takers want the same orders by both. Makers' prices are not all on the environment's menu of quotes, and the
+    draws of ``random`` are over it.
+    """
+    simulator = ExecutionSimulator({**SETTINGS, "episode_steps": 200})
+    scale = HFTMarketVectorEnv(1, simulator.config)
+    seen, told = (
+        simulator.run(make(name, scale), seeds=[3, 4], face=face).episodes  # type: ignore[arg-type]
+        for face in ("predict", "snapshots")
+    )
+    for episodes in (seen, told):
+        assert not episodes.fills["closing"].all() and len(episodes.fills)
+    if "liquidity-taking" in get(name).tasks and name != "random":
+        same(seen, told)
 
 
 def test_the_comparison_above_can_fail() -> None:
