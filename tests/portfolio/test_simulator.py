@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from baselines import get, make, names
 from baselines.join_touch import JoinTouch
@@ -138,6 +140,55 @@ def test_the_position_limit_cuts_and_the_risk_limits_refuse() -> None:
     done = ExecutionSimulator(episode_steps=5, market={"risk": {"max_order_size": 2}}).run(Once(), seeds=[5])
     assert done.episodes.inventory.max() == 0 and len(done.fills()) == 0
     assert (done.episodes.orders["order_id"] == -1).sum() == 1
+
+
+class Planned:
+    """Wants what a plan says: at each update some orders, at market or so many ticks from the mid."""
+
+    symbol = "XYZ"
+
+    def __init__(self, plan: list[list[tuple[OrderSide, int, int | None]]]) -> None:
+        self.plan, self.told, self.calls = plan, 0, 0
+
+    def on_fill(self, side: OrderSide, volume: int) -> None:
+        self.told += volume if side == BID else -volume
+
+    def on_market_update(self, snapshot: Any, timestamp: int) -> list[Order]:
+        wanted = self.plan[self.calls % len(self.plan)]
+        self.calls += 1
+        if snapshot.mid_price is None:
+            return []
+        return [
+            Order.create_market_order("XYZ", side, lots)
+            if ticks is None
+            else Order.create_limit_order("XYZ", side, lots, round(snapshot.mid_price, 2) + ticks / 100)
+            for side, lots, ticks in wanted
+        ]
+
+
+WANTED = st.tuples(st.sampled_from([BID, ASK]), st.integers(1, 9), st.one_of(st.none(), st.integers(-4, 4)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.lists(WANTED, max_size=3, unique_by=lambda w: (w[0], w[2])), min_size=1, max_size=6),
+    st.integers(0, 1000), st.sampled_from([0, 2_000_000, 150_000_000]), st.integers(3, 12),
+)  # fmt: skip
+def test_whatever_is_wanted_money_is_kept_and_the_limit_holds(plan: Any, seed: int, latency: int, limit: int) -> None:
+    market = {"fees": {"maker": -0.1, "taker": 0.3}, "latency": {"order_ns": latency, "cancel_ns": latency}}
+    strategy = Planned(plan)
+    simulator = ExecutionSimulator(episode_steps=60, max_position=limit, market=market)
+    done = simulator.run(strategy, seeds=[seed])
+    played, book, fills = done.episodes, done.portfolio, done.episodes.fills
+    assert np.abs(played.inventory).max() <= limit
+    assert played.inventory[0, -2] == strategy.told  # as it last saw it
+    # Sub-units of cash that the fills alone explain; what an emptied book could not take was settled at the mid.
+    signs = np.where(fills["side"] == BID, 1, -1)
+    assert (signs * fills["quantity"]).sum() == 0
+    cash = -int((signs * fills["quantity"] * fills["price"] * 10_000 + fills["fee"]).sum())
+    assert played.net_pnl[0] == pytest.approx(cash / 10_000, abs=1e-9)
+    assert book.positions == {} and float(book.cash - book.initial_cash) == pytest.approx(cash / 1e6, abs=1e-9)
+    assert (fills["quantity"] > 0).all() and (np.diff(fills["time"]) >= 0).all()
 
 
 def test_feeds() -> None:
