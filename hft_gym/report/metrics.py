@@ -9,6 +9,7 @@ the modules named in `load`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -145,7 +146,8 @@ def metric(
     needs: Sequence[Need] = (LENGTH,),
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the decorated function as the metric of its name, or of *name*.
+    """Register the decorated function as the metric of its name, or of *name*; its docstring gets formula, unit and
+    source.
 
     Raises:
         ConfigError: the name is taken, or the group or the pooling unknown.
@@ -162,6 +164,8 @@ def metric(
         METRICS[called] = Metric(
             called, label, group, unit, formula, source, number, pooling, sign, tuple(needs), function
         )
+        about = f"Formula: {formula}\n\nUnit: {unit}\n\nSource: {source}"
+        function.__doc__ = f"{inspect.getdoc(function) or label}\n\n{about}"
         return function
 
     return register

@@ -112,14 +112,14 @@ def order_of(panel: Panel) -> Ints:
 
 
 def _part(name: str, label: str, formula: str, text: str) -> None:
-    @metric(
-        f"shortfall, {label}", "execution", "ticks·lots", formula, "Perold 1988",
-        number=54, sign=-1, needs=(), name=f"shortfall_{name}",
-    )  # fmt: skip
     def part(panel: Panel) -> Floats:
         return np.asarray(getattr(panel.once(shortfall), name) / 2, np.float64)
 
     part.__doc__ = text
+    metric(
+        f"shortfall, {label}", "execution", "ticks·lots", formula, "Perold 1988",
+        number=54, sign=-1, needs=(), name=f"shortfall_{name}",
+    )(part)  # fmt: skip
 
 
 @metric(

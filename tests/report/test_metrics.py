@@ -177,7 +177,10 @@ def test_every_metric_is_data():
     for name, m in METRICS.items():
         assert m.name == name
         assert m.group in GROUPS and m.unit and m.formula and m.source and m.label
-        assert m.function.__doc__ and m.sign in (-1, 0, 1)
+        assert m.sign in (-1, 0, 1)
+        text = m.function.__doc__
+        assert text.count("Formula: ") == 1 and text.index("Formula: ") > 10  # what it says in words comes first
+        assert text.endswith(f"Formula: {m.formula}\n\nUnit: {m.unit}\n\nSource: {m.source}")
 
 
 def test_names_that_the_report_promises():
