@@ -14,6 +14,7 @@ from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
 from hft_gym.report import Bootstrap, Trials, expected_maximum
 from hft_gym.report.sharpe import deflated_sharpe, moments
+from tests.data.feeds import binance_lines
 from tests.data_files import shared_lobster
 from train.compare import compare_policies
 from train.evidence import overlap, training_part
@@ -222,31 +223,31 @@ def test_hours_that_were_learned_from():
     assert overlap(EnvConfig(), EnvConfig(), True) == ""
 
 
-def test_a_gain_on_a_replay_is_tried_with_the_least_favourable_queues():
-    """On level-3 data the place in the queue is known: the same comes out, and no flag is raised."""
+def test_a_gain_on_a_recording_of_levels_is_tried_with_the_least_favourable_queues(tmp_path):
+    """Where single orders are recorded, the place in the queue is known, and nothing is played again."""
     from hft_gym.evaluation import evaluate
     from train.evidence import _pessimistic
 
-    settings = {
-        "feed": str(shared_lobster("AMZN", 5)),
-        "replay": {"start": "09:30", "end": "12:30", "queue_model": "front"},
-        "episode_steps": 100,
-    }
-    config = build(EnvConfig, settings)
+    path = tmp_path / "capture.txt"
+    path.write_text("\n".join(binance_lines(seed=2, n=1500)[0]) + "\n")
+    settings = {"feed": str(path), "market": {"tick_size": 0.1, "warm_up_ns": 0}, "episode_steps": 100}
+    front, back = (build(EnvConfig, {**settings, "replay": {"queue_model": q}}) for q in ("front", "back"))
     calls = []
 
     def play(policy, where, seeds, deterministic):
         calls.append(where.replay.queue_model)
         return evaluate(policy, where, seeds, deterministic=deterministic)
 
-    run = evaluate(Hesitant(), config, [10**9, 10**9 + 1], deterministic=False)
-    assert run.symbol == "AMZN"
+    seeds = [10**9, 10**9 + 1]
+    run = evaluate(Hesitant(), front, seeds, deterministic=False)
     gains = replace(run, equity=np.abs(run.equity) + 1.0)
-    again = _pessimistic(gains, Hesitant(), config, play)
+    again = _pessimistic(gains, Hesitant(), front, play)
     assert calls == ["back"]
-    np.testing.assert_array_equal(again.equity, run.equity)
-    assert _pessimistic(replace(run, equity=-np.abs(run.equity)), Hesitant(), config, play) is None
+    np.testing.assert_array_equal(again.equity, evaluate(Hesitant(), back, seeds, deterministic=False).equity)
+    assert _pessimistic(replace(run, equity=-np.abs(run.equity)), Hesitant(), front, play) is None
+    assert _pessimistic(gains, Hesitant(), back, play) is None
     assert _pessimistic(gains, Hesitant(), EnvConfig(), play) is None
+    assert calls == ["back"]
 
 
 def test_the_log_is_json_lines(log):
