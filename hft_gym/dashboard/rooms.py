@@ -123,17 +123,22 @@ class Rooms:
         saved: dict[str, int] = {}
         while True:
             await asyncio.sleep(min(SAVE_EVERY_S, self.config.unwatched_s / 2))
-            now = time.monotonic()
             for room in list(self.rooms.values()):
-                unwatched = room.unwatched(now)
-                if unwatched > self.config.forgotten_s:
-                    await self.drop(room)
-                    continue
-                if unwatched > self.config.unwatched_s:
-                    await room.sleep()
-                if saved.get(room.id) != room.live.time_ns:
-                    saved[room.id] = room.live.time_ns
-                    await self.save(room)
+                try:
+                    await self._keep(room, saved)
+                except Exception:  # of one session: the others are kept all the same
+                    logger.exception("session %s cannot be kept", room.id[:6])
+
+    async def _keep(self, room: Room, saved: dict[str, int]) -> None:
+        unwatched = room.unwatched(time.monotonic())
+        if unwatched > self.config.forgotten_s:
+            await self.drop(room)
+            return
+        if unwatched > self.config.unwatched_s:
+            await room.sleep()
+        if saved.get(room.id) != room.live.time_ns:
+            await self.save(room)
+            saved[room.id] = room.live.time_ns
 
     async def save(self, room: Room) -> None:
         """Keep a session as it is now."""

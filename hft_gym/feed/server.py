@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any, Self
 
 from hft_gym.config import build, setting, validate
-from hft_gym.errors import ConfigError, DataError
+from hft_gym.errors import ConfigError, DataError, FeedError
 from hft_gym.extras import optional
 from hft_gym.feed.base import DataFeed, logger
 from hft_gym.feed.config import Policy
@@ -94,6 +94,7 @@ class FeedServer:
         self.clients = 0
         self._server: Any = None
         self._ended = asyncio.Event()
+        self._error: FeedError | None = None
 
     @property
     def url(self) -> str:
@@ -124,12 +125,23 @@ class FeedServer:
         logger.info("%s: serving %s", self.url, self.feed.config.url)
 
     async def wait(self) -> None:
-        """Until the feed has ended and a client was told so, or :meth:`stop`."""
+        """Until the feed has ended and a client was told so, or :meth:`stop`.
+
+        Raises:
+            FeedError: the feed has failed.
+        """
         await self._ended.wait()
+        if self._error is not None:
+            raise self._error
+
+    def end(self, error: FeedError | None = None) -> None:
+        """The feed has no more, or has failed."""
+        self._error = self._error or error
+        self._ended.set()
 
     async def stop(self) -> None:
         """Disconnect all clients and listen no more."""
-        self._ended.set()
+        self.end()
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -159,15 +171,14 @@ class FeedServer:
         from websockets.exceptions import ConnectionClosed
 
         self.clients += 1
-        client = _Client(self, connection)
         logger.info("client %s is here, of %d", connection.remote_address, self.clients)
         try:
-            await client.run()
+            with contextlib.closing(_Client(self, connection)) as client:
+                await client.run()
         except ConnectionClosed as error:
             logger.info("client %s is gone: %s", connection.remote_address, error)
         finally:
             self.clients -= 1
-            client.close()
 
 
 class _Client:
@@ -215,7 +226,12 @@ class _Client:
             except StopAsyncIteration:
                 await self.send("end")
                 await self.connection.close()
-                self.server._ended.set()
+                self.server.end()
+                return
+            except FeedError as error:
+                self.server.end(error)
+                await self.send("error", error=str(error))
+                await self.connection.close(1011, "see the error")
                 return
             else:
                 wire = to_wire(message)
@@ -229,8 +245,7 @@ class _Client:
                 self.obey(text)
             except DataError as error:
                 logger.warning("client %s is sent away: %s", self.connection.remote_address, error)
-                with contextlib.suppress(Exception):
-                    await self.send("error", error=str(error))
+                await self.send("error", error=str(error))
                 await self.connection.close(1008, "see the error")
                 return
 

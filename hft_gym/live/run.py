@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ from hft_gym.live.session import UNNAMED, LiveSession
 
 __all__ = ["PaperConfig", "PaperRun"]
 
+logger = logging.getLogger("hft_gym.live")
 NAME = "paper.json"
 SAVE_SECONDS = 1.0
 _TICK_S = 0.005
@@ -164,10 +166,13 @@ class PaperRun:
                     self._save(force=True)
         if self.session is None:
             return []
+        seconds = self.session.time_ns / 1e9
         if self.finished:
             episodes = self.session.finish()
             self._save(force=True)
+            logger.info("%s: over after %.1f s, positions are closed", self.folder, seconds)
             return episodes
+        logger.info("%s: stopped after %.1f s, positions are kept", self.folder, seconds)
         return self.session.episodes()
 
     # -- simulated and recorded markets ----------------------------------------------------------------------
@@ -295,6 +300,8 @@ class PaperRun:
                 self._check_folder()  # another run may have begun there meanwhile
             replace_file(self.folder / NAME, json.dumps(to_dict(self.config)))
         self._save(force=True)
+        how = "goes on" if self.resumed else "begins"
+        logger.info("%s: paper trading %s on %s", self.folder, how, self.config.feed.url)
 
     def _turn(self) -> None:
         self._save()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, fields
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Alert", "Alerts", "Point", "Print", "SessionView", "view_of"]
 
 T = TypeVar("T")
+logger = logging.getLogger("hft_gym.live")
+# A limit may be met every second of the market's time, of which a fast clock has a thousand in one of ours.
+_LEVELS = {"info": logging.INFO, "warning": logging.INFO, "risk": logging.DEBUG, "error": logging.WARNING}
 ALERTS = 500
 _QUIET_NS = 1_000_000_000
 _SHOWN_TAPE, _SHOWN_POINTS, _SHOWN_FILLS = 100, 1_000, 100
@@ -73,6 +77,7 @@ class Alerts:
                 return
             self._last[key] = time_ns
         self.found.append(Alert(next(self.numbers), time_ns, level, text, symbol))
+        logger.log(_LEVELS[level], "%s (at %.3f s)", text, time_ns / 1e9)
 
 
 @dataclass(frozen=True)

@@ -333,6 +333,26 @@ def test_a_client_that_goes_is_no_failure_and_an_error_of_ours_is_one(sending, t
     assert found == failures and (closed[:1] == (1011,)) is bool(failures)
 
 
+def test_a_session_that_cannot_be_kept_leaves_the_others_kept(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("hft_gym.dashboard.rooms.SAVE_EVERY_S", 0.01)
+
+    async def play():
+        config = DashboardConfig(keep=tmp_path)
+        rooms = Rooms(config, Catalogue(config.runs), lambda: LiveSession(SESSION))
+        bad, good = await rooms.new(), await rooms.new()
+        bad.live.save = None  # "NoneType is not callable": nothing that a disk would say
+        house = asyncio.create_task(rooms.keep_house())
+        while not (tmp_path / "sessions" / good.id / "room.json").exists():
+            await asyncio.sleep(0.01)
+        house.cancel()
+        bad.live.save = lambda folder: None
+        await rooms.close()
+        return bad.id
+
+    found = asyncio.run(play())
+    assert f"session {found[:6]} cannot be kept" in caplog.text
+
+
 def test_a_failing_session_says_so_and_the_server_goes_on(serve):
     client = serve()
     with attach(client) as browser:

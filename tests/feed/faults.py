@@ -65,6 +65,10 @@ async def read_to(feed, final, symbols=("TESTUSDT",)):
 
 async def play_binance(faults, kind=QuickBinance, futures=False, config=None, **venue_options):
     lines, _ = binance_lines(1, futures=futures)
+    if "stall" in faults.values():
+        # A quiet market says nothing for long: that pings are not answered tells of a dead connection.
+        faults = {at: "dead" if fault == "stall" else fault for at, fault in faults.items()}
+        config = {"heartbeat": 0.2, **(config or {})}
     async with (
         BinanceVenue(lines, **venue_options) as venue,
         FaultProxy(venue.url, faults) as proxy,
@@ -100,6 +104,7 @@ BINANCE_FAULTS = {
     "garbage": ({"unreadable": 1, "gaps": 1, "snapshots": 2}, True),
     "noise": ({"unreadable": 1, "snapshots": 1}, False),
     "cut": ({"connections": 2, "snapshots": 2}, True),
+    "stall": ({"connections": 2, "snapshots": 2}, True),
 }
 
 

@@ -93,7 +93,7 @@ class FaultProxy(Server):
     """Between a client and *upstream*; does something to the n-th text that goes to the client.
 
     Faults: gap (left out), duplicate, reorder (after the next one), garbage (in its place), noise (garbage before it),
-    cut (the connection ends), stall (nothing more comes).
+    cut (the connection ends), stall (nothing more comes), dead (nothing more comes, and pings are not answered).
     """
 
     def __init__(self, upstream, faults):
@@ -119,7 +119,9 @@ class FaultProxy(Server):
                     if fault == "cut":
                         client.transport.abort()
                         return
-                    if fault == "stall":
+                    if fault == "dead":
+                        client.transport.pause_reading()
+                    if fault in ("stall", "dead"):
                         await client.wait_closed()
                         return
                     if fault == "reorder":

@@ -141,6 +141,42 @@ def test_the_end_of_a_feed_is_the_clients_end():
     run(main())
 
 
+def test_a_feed_that_fails_is_told_to_clients_and_ends_the_server():
+    async def main():
+        class Broken(MockDataFeed):
+            def _advance(self, until):
+                if self.time > 5_100_000_000:
+                    raise OSError("no more")
+                return super()._advance(until)
+
+        async with Broken({"symbols": ["A"], "speed": 5.0}) as feed, FeedServer(feed, SERVER) as server:
+            async with connect(server.url) as one:
+                await one.send(json.dumps({"v": 1, "op": "subscribe", "symbols": ["A"]}))
+                texts = []
+                with pytest.raises(ConnectionClosed):
+                    while True:
+                        texts.append(json.loads(await one.recv()))
+            assert texts[-1]["type"] == "error" and "no more" in texts[-1]["error"]
+            with pytest.raises(FeedError, match="no more"):
+                await server.wait()
+            await until(lambda: server.clients == 0)
+
+    run(main())
+
+
+def test_a_client_that_finds_no_feed_is_not_counted():
+    async def main():
+        feed = mock()
+        async with feed, FeedServer(feed, SERVER) as server:
+            await feed.disconnect()
+            async with connect(server.url) as one:
+                with pytest.raises(ConnectionClosed):
+                    await one.recv()
+            await until(lambda: server.clients == 0)
+
+    run(main())
+
+
 def test_a_rate_limit_on_the_client():
     async def main():
         async with (

@@ -165,6 +165,14 @@ def test_a_recording_and_a_server_of_ours(tmp_path) -> None:
     assert live.finished and set(live.session.floors) == {"AAPL", "MSFT"}
 
 
+def test_the_log_tells_of_a_run(tmp_path, caplog) -> None:
+    caplog.set_level("INFO", "hft_gym.live")
+    run(PaperRun(tmp_path / "r", {"session": {"market": POISSON}, "seconds": 0.2}).run())
+    texts = [record.getMessage() for record in caplog.records if record.name == "hft_gym.live"]
+    assert f"{tmp_path / 'r'}: paper trading begins on mock://localhost" in texts
+    assert f"{tmp_path / 'r'}: over after 0.2 s, positions are closed" in texts
+
+
 def test_a_feed_that_cannot_be_had_or_fails_is_told(tmp_path) -> None:
     with pytest.raises(FeedError):
         run(PaperRun(tmp_path / "r", {"feed": {"url": "ws://127.0.0.1:9"}}).run())
