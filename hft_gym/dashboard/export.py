@@ -88,9 +88,9 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 def _report(runs: list[Episodes], agents: Iterable[str]) -> bytes:
     from hft_gym.report.comparison import compare
     from hft_gym.report.curves import make_curves
-    from hft_gym.report.page import html
+    from hft_gym.report.page import figures, html
 
     folders = {name.rpartition("/")[2] for name in agents}
     learned = [run.name for run in runs if run.name.partition(" ")[0] in folders]
     comparison = compare(runs, learned, meta={"command": "hft-gym dashboard"})
-    return html(comparison, make_curves(comparison)).encode()
+    return html(comparison, figures(comparison, make_curves(comparison))).encode()

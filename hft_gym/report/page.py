@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from hft_gym.extras import optional
 from hft_gym.report import grids
@@ -14,7 +15,7 @@ from hft_gym.report.metrics import GROUPS, METRICS, Metric
 from hft_gym.report.statistics import Estimate
 from hft_gym.report.table import HEADLINE, number
 
-__all__ = ["html"]
+__all__ = ["figures", "html"]
 
 _STYLE = """
 .best { color: #3fb950; font-weight: 600; } .flags { columns: 2 420px; color: #e3b341; font-size: 14px; }
@@ -22,27 +23,39 @@ _STYLE = """
 """
 
 
-def html(comparison: Comparison, curves: Curves) -> str:
-    """The page.
+OVERVIEW = "Price and P&L"
+"""What the first figure shows; on the page it stands without a heading."""
+
+
+def figures(comparison: Comparison, curves: Curves) -> list[tuple[str, str, Any]]:
+    """The figures of the page in their order: heading, what it shows, Plotly figure.
 
     Raises:
         MissingExtraError: plotly is not installed.
     """
+    found = [(OVERVIEW, "", _figure(curves))]
+    for section in SECTIONS:
+        found.append((section.heading, section.note(comparison), section.figure(comparison, curves)))
+    colours = {curve.name: curve.colour for curve in curves.curves}
+    hidden = {curve.name for curve in curves.curves if curve.hidden}
+    for grid in comparison.grids:
+        found.append((grid.heading, grid.text, grids.figure(grid, colours, hidden)))
+    return found
+
+
+def html(comparison: Comparison, drawn: list[tuple[str, str, Any]]) -> str:
+    """The page, of the comparison and its `figures`."""
     verdicts = "".join(f"<p>{escape(v)}</p>" for v in comparison.verdicts())
     flags = "".join(
         f"<li><b>{escape(r.name)}</b>: {escape(f.text)}</li>" for r in comparison.rows for f in r.flags
     )
     notes = f"<ul class=flags>{flags}</ul>" if flags else ""
-    parts = [_headline(comparison), notes, figure_html(_figure(curves), True)]
-    for section in SECTIONS:
-        parts.append(f"<h2>{escape(section.heading)}</h2><p class=dim>{escape(section.note(comparison))}</p>")
-        parts.append(figure_html(section.figure(comparison, curves), False))
-    for grid in comparison.grids:
-        parts.append(f"<h2>{escape(grid.heading)}</h2><p class=dim>{escape(grid.text)}</p>")
-        colours = {curve.name: curve.colour for curve in curves.curves}
-        hidden = {curve.name for curve in curves.curves if curve.hidden}
-        parts.append(figure_html(grids.figure(grid, colours, hidden), False))
-        parts.append(_grid_table(grid))
+    parts = [_headline(comparison), notes]
+    tables = [""] * (len(drawn) - len(comparison.grids)) + [_grid_table(grid) for grid in comparison.grids]
+    for i, ((heading, note, figure), table) in enumerate(zip(drawn, tables, strict=True)):
+        if i:
+            parts.append(f"<h2>{escape(heading)}</h2><p class=dim>{escape(note)}</p>")
+        parts += [figure_html(figure, i == 0), table]
     body = f"{verdicts}{''.join(parts)}<h2>Metrics</h2>{_table(comparison)}"
     return document("comparison", "Comparison", body, str(comparison.meta.get("command", "")), _STYLE)
 

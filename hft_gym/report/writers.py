@@ -1,5 +1,5 @@
-"""A comparison as files: CSV, JSON, PNG and, where plotly is installed, HTML. Each appears whole or not at
-all.
+"""A comparison as files: CSV, JSON, Markdown, PNG and, where plotly is installed, HTML with the data of its figures.
+Each appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -92,12 +92,13 @@ def json_text(document: Any, indent: int | None = 1) -> str:
 
 def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:
     """Write ``comparison.csv``, ``episodes.csv``, ``comparison.json``, ``comparison.md``, ``comparison.png`` and, where
-    plotly is installed, ``comparison.html`` into a folder, which is made where missing.
+    plotly is installed, ``comparison.html`` and ``figures.json`` (with pyarrow ``figures.parquet``, too) into a folder,
+    which is made where missing.
 
     Returns:
         what was written: kind -> path.
     """
-    from hft_gym.report import page, picture
+    from hft_gym.report import page, picture, series
 
     folder = Path(folder)
     curves = make_curves(comparison)
@@ -109,7 +110,13 @@ def write(comparison: Comparison, folder: str | Path) -> dict[str, Path]:
         "png": ("comparison.png", picture.png(curves)),
     }
     if util.find_spec("plotly") is not None:
-        contents["html"] = ("comparison.html", page.html(comparison, curves))
+        drawn = page.figures(comparison, curves)
+        contents["html"] = ("comparison.html", page.html(comparison, drawn))
+        own = drawn[: len(drawn) - len(comparison.grids)]  # grids are in comparison.json as they are
+        shown = series.figure_series((heading, figure) for heading, _, figure in own)
+        contents["figures"] = ("figures.json", json_text(shown, indent=None))
+        if util.find_spec("pyarrow") is not None:
+            contents["figures, Parquet"] = ("figures.parquet", series.parquet(shown))
     written = {}
     for kind, (name, data) in contents.items():
         replace_file(folder / name, data)

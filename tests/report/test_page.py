@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("plotly")
 
-from hft_gym.report import METRICS, Bootstrap, compare
+from hft_gym.report import METRICS, Bootstrap, compare, write
+from hft_gym.report import page as page_module
 from hft_gym.report.attribution import PARTS
 from hft_gym.report.curves import make_curves
 from hft_gym.report.figures import REGIMES, SECTIONS
@@ -27,7 +28,7 @@ def comparison():
 
 @pytest.fixture(scope="module")
 def page(comparison):
-    return html(comparison, make_curves(comparison))
+    return html(comparison, page_module.figures(comparison, make_curves(comparison)))
 
 
 class Reader(HTMLParser):
@@ -153,4 +154,32 @@ def test_returns_show_every_episode(comparison):
 )
 def test_pages_of_poor_comparisons(runs):
     found = compare(runs, (), Bootstrap(50))
-    assert len(figures(html(found, make_curves(found)))) == 1 + len(SECTIONS)
+    assert len(figures(html(found, page_module.figures(found, make_curves(found))))) == 1 + len(SECTIONS)
+
+
+def test_what_the_figures_show_is_written_as_data(comparison, tmp_path, page):
+    """In JSON and in Parquet the same, and that of the page: every figure, every point, bands and intervals."""
+    written = write(comparison, tmp_path)
+    rows = json.loads(written["figures"].read_text())
+    assert list(dict.fromkeys(row["figure"] for row in rows)) == [page_module.OVERVIEW, *(s.heading for s in SECTIONS)]
+    assert len(rows) == sum(len(data) for data, _ in figures(page))
+    assert {row["part"] for row in rows} == {"value", "low", "high"}
+    mine = [r for r in rows if r["series"] == "taker"]
+    markout = next(r for r in mine if r["figure"] == "Markouts")
+    at = markout["x"].index("1 s")
+    assert [markout[k][at] for k in ("y", "low", "high")] == [
+        None if np.isnan(v) else pytest.approx(v) for v in comparison["taker"].metrics["markout_1s"][:3]
+    ]
+    below, low, high = (
+        next(r["y"] for r in mine if r["figure"] == "Drawdown" and r["part"] == part)
+        for part in ("value", "low", "high")
+    )
+    assert below[-1] == pytest.approx(-(1.5 + 0 + 3) / 3) and low[-1] <= below[-1] <= high[-1]
+    assert {r["panel"] for r in mine if r["figure"] == "Regimes"} == set(REGIMES)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(written["figures, Parquet"])
+    assert table.num_rows == sum(len(row["y"]) for row in rows)
+    assert table["y"].to_pylist() == pytest.approx([v for row in rows for v in row["y"]])
+    first = [v for row in rows for v in (row["x"] or [None] * len(row["y"]))]
+    both = zip(table["x"].to_pylist(), table["label"].to_pylist(), strict=True)
+    assert [x if label is None else label for x, label in both] == pytest.approx(first)
