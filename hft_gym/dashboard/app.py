@@ -29,8 +29,9 @@ from hft_gym.dashboard.recording import Recordings
 from hft_gym.dashboard.room import Room
 from hft_gym.dashboard.rooms import Rooms
 from hft_gym.dashboard.schema import VERSION, Attach, Watch, parse
-from hft_gym.dashboard.security import Allowance, Guard
+from hft_gym.dashboard.security import Guard
 from hft_gym.errors import DataError, HFTGymError
+from hft_gym.feed.server import Allowance
 
 __all__ = ["Server", "make_app"]
 

@@ -64,11 +64,6 @@ class History:
         self.spacing = float(kept[-1, 0] - kept[0, 0]) / (self.rows - 1)
         self.generation += 1
 
-    def clear(self) -> None:
-        """Forget everything; clients are told so."""
-        self.rows, self.spacing = 0, 0.0
-        self.generation += 1
-
     def since(self, cursor: Cursor) -> tuple[bool, dict[str, list[float]], Cursor]:
         """What a client does not know yet.
 

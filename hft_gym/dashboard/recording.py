@@ -30,18 +30,13 @@ class Frames:
     """
 
     def __init__(self, capacity: int = MAX_FRAMES, spacing_ns: int = 0) -> None:
-        self.capacity, self.first_spacing = capacity, spacing_ns
-        self.clear()
+        self.capacity, self.spacing_ns = capacity, spacing_ns
+        self.times: list[int] = []
+        self.pictures: list[bytes] = []
 
     def __len__(self) -> int:
         """Pictures that there are."""
         return len(self.pictures)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.times: list[int] = []
-        self.pictures: list[bytes] = []
-        self.spacing_ns = self.first_spacing
 
     def wants(self, time_ns: int) -> bool:
         """Whether a picture of this moment would be taken."""

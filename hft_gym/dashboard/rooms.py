@@ -54,7 +54,6 @@ class Rooms:
         self.config, self.catalogue, self.begin = config, catalogue, begin
         self.running, self.speed = running, speed
         self.rooms: dict[str, Room] = {}
-        self.damaged = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._making = asyncio.Lock()
         self.turns = Turns()
@@ -176,7 +175,6 @@ class Rooms:
                     room.start()
             except Exception as error:
                 # Whatever a kept file holds, the server starts; the file stays for who wants to look.
-                self.damaged += 1
                 logger.warning("the kept session %s cannot be restored: %s", path.name[:6], error)
 
     async def close(self) -> None:

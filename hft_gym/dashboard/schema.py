@@ -7,7 +7,7 @@ and the fields of its type. Anything else in it is an error, and so is every val
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hft_gym.config import build, did_you_mean, setting, validate
@@ -232,11 +232,6 @@ def parse(text: str | bytes, limit: int) -> tuple[int | None, Message]:
         return number, build(MESSAGES[kind], document, kind)
     except ConfigError as error:
         raise DataError(str(error)[:1000]) from None
-
-
-def described() -> dict[str, list[str]]:
-    """The fields of every message, for the documentation and the tests."""
-    return {kind: [f.name for f in fields(cls)] for kind, cls in MESSAGES.items()}
 
 
 def _no_constant(name: str) -> Any:

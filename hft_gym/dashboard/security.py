@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode
 
 from hft_gym.dashboard.config import DashboardConfig
 
-__all__ = ["HEADERS", "Allowance", "Guard", "host_of"]
+__all__ = ["HEADERS", "Guard", "host_of"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,28 +52,6 @@ def host_of(header: str) -> str:
     return host if not colon or port.isdigit() else ""
 
 
-class Allowance:
-    """A bucket of requests that fills at a rate; at most one second's worth, at least one.
-
-    Args:
-        rate: requests a second.
-        now: seconds on any clock that never goes back.
-    """
-
-    def __init__(self, rate: float, now: float) -> None:
-        self.rate, self.most = rate, max(rate, 1.0)
-        self.left, self.at = self.most, now
-
-    def spend(self, now: float) -> bool:
-        """Take one; False: there was none left."""
-        self.left = min(self.left + (now - self.at) * self.rate, self.most)
-        self.at = now
-        if self.left < 1.0 - 1e-9:
-            return False
-        self.left -= 1.0
-        return True
-
-
 class Guard:
     """ASGI middleware: lets requests of the dashboard's own pages and of programs through, with `HEADERS`.
 
@@ -85,7 +63,6 @@ class Guard:
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], config: DashboardConfig) -> None:
         self.app, self.config = app, config
         self.names = {name.lower() for name in config.allowed_hosts} | {"localhost", config.host.lower()}
-        self.refused = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -97,7 +74,6 @@ class Guard:
             headers.setdefault(key.decode("latin-1").lower(), []).append(value.decode("latin-1"))
         problem = self.problem(scope, headers)
         if problem is not None:
-            self.refused += 1
             await _refuse(scope, receive, send, *problem)
             return
         if scope["type"] == "http" and scope["path"] == "/" and b"token=" in scope.get("query_string", b""):

@@ -9,15 +9,13 @@ from sortedcontainers import SortedDict
 
 from hft_gym.data.captures import DECIMALS, Record
 from hft_gym.data.messages import FeedFlag, FeedKind
-from hft_gym.feed.messages import DataKind, Levels, MarketDataMessage
-from hft_gym.types import OrderSide
+from hft_gym.feed.messages import AGGRESSOR, DataKind, Levels, MarketDataMessage
 
 __all__ = ["LevelBook"]
 
 _CLEAR, _LEVEL, _TRADE = int(FeedKind.CLEAR), int(FeedKind.LEVEL), int(FeedKind.TRADE)
 _LAST, _SNAPSHOT, _UNPRINTED = int(FeedFlag.LAST), int(FeedFlag.SNAPSHOT), int(FeedFlag.UNPRINTED)
 _UNITS = 10**DECIMALS
-_AGGRESSOR = {int(side): side.opposite for side in OrderSide}
 
 
 class LevelBook:
@@ -54,7 +52,7 @@ class LevelBook:
         elif kind == _TRADE and not flags & _UNPRINTED:
             self.price = price / _UNITS
             return self.message(stamp or time)._replace(
-                kind=DataKind.TRADE, side=_AGGRESSOR[side], volume=quantity / _UNITS
+                kind=DataKind.TRADE, side=AGGRESSOR[side], volume=quantity / _UNITS
             )
         return None
 

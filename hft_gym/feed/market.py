@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from hft_gym.book.ticks import TickGrid
-from hft_gym.feed.messages import DataKind, Levels, MarketDataMessage
+from hft_gym.feed.messages import AGGRESSOR, DataKind, Levels, MarketDataMessage
 from hft_gym.feed.paced import PacedFeed
 from hft_gym.market import Market, Tape, TapeKind
 from hft_gym.types import OrderSide
@@ -14,7 +14,6 @@ from hft_gym.types import OrderSide
 __all__ = ["MarketFeed", "Teller"]
 
 _TRADES = (int(TapeKind.EXECUTE), int(TapeKind.HIDDEN))
-_AGGRESSOR = {int(side): side.opposite for side in OrderSide}
 
 
 class Teller:
@@ -77,7 +76,7 @@ class Teller:
                 size(quantity) if traded else 0,
                 self.sequence,
                 DataKind.TRADE if traded else DataKind.DEPTH,
-                _AGGRESSOR[side] if traded else None,
+                AGGRESSOR[side] if traded else None,
                 self._levels(book, 2),
                 self._levels(book, 0),
             )

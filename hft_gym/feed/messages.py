@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 from hft_gym.errors import DataError
 from hft_gym.types import OrderSide
 
-__all__ = ["SCHEMA_VERSION", "DataKind", "Levels", "MarketDataMessage", "from_wire", "merge", "to_wire"]
+__all__ = ["AGGRESSOR", "SCHEMA_VERSION", "DataKind", "Levels", "MarketDataMessage", "from_wire", "merge", "to_wire"]
 
 SCHEMA_VERSION = 1
 """Version of the JSON that our server speaks (``v`` of each message); docs/feeds.md lists its fields."""
+
+AGGRESSOR = {int(side): side.opposite for side in OrderSide}
+"""Number of the resting order's side -> the aggressor's."""
 
 Levels = tuple[tuple[float, float], ...]
 """Price levels of one side, best first: (price [currency], size)."""

@@ -20,7 +20,7 @@ from hft_gym.feed.config import Policy
 from hft_gym.feed.messages import SCHEMA_VERSION, to_wire
 from hft_gym.feed.stream import FeedStream
 
-__all__ = ["FeedServer", "FeedServerConfig"]
+__all__ = ["Allowance", "FeedServer", "FeedServerConfig", "check_access"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 OPS = ("subscribe", "unsubscribe", "snapshot")
@@ -72,6 +72,28 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class Allowance:
+    """A bucket of requests that fills at a rate; at most one second's worth, at least one.
+
+    Args:
+        rate: requests a second.
+        now: seconds on any clock that never goes back.
+    """
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate, self.most = rate, max(rate, 1.0)
+        self.left, self.at = self.most, now
+
+    def spend(self, now: float) -> bool:
+        """Take one; False: there was none left."""
+        self.left = min(self.left + (now - self.at) * self.rate, self.most)
+        self.at = now
+        if self.left < 1.0 - 1e-9:
+            return False
+        self.left -= 1.0
+        return True
 
 
 class FeedServer:
@@ -191,7 +213,7 @@ class _Client:
             policy=server.config.policy, buffer_size=server.config.buffer_size, symbols=()
         )
         self.asked: set[str] = set()
-        self.allowance, self.at = server.config.requests_per_second, self.feed.clock.monotonic()
+        self.allowance = Allowance(server.config.requests_per_second, self.now())
 
     def close(self) -> None:
         self.stream.close()
@@ -241,7 +263,8 @@ class _Client:
         """Carry out what the client asks for; whoever asks for what there is not, or too much, is sent away."""
         async for text in self.connection:
             try:
-                self.spend()
+                if not self.allowance.spend(self.now()):
+                    raise DataError(f"too many requests; allowed are {self.allowance.rate:g} a second")
                 self.obey(text)
             except DataError as error:
                 logger.warning("client %s is sent away: %s", self.connection.remote_address, error)
@@ -249,13 +272,9 @@ class _Client:
                 await self.connection.close(1008, "see the error")
                 return
 
-    def spend(self) -> None:
-        """Use up one of the requests that a client has a second."""
-        rate, now = self.server.config.requests_per_second, self.feed.clock.monotonic()
-        self.allowance = min(self.allowance + (now - self.at) * rate / 1e9, max(rate, 1.0)) - 1.0
-        self.at = now
-        if self.allowance < 0:
-            raise DataError(f"too many requests; allowed are {rate:g} a second")
+    def now(self) -> float:
+        """The feed's clock [s]."""
+        return self.feed.clock.monotonic() / 1e9
 
     def obey(self, text: Any) -> None:
         """Carry out a request.

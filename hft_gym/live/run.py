@@ -7,8 +7,8 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -334,20 +334,18 @@ def _saved_now(folder: Path) -> int:
     return int(read(folder)["now"])
 
 
-class _signals:
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM call *stop* meanwhile, where the loop and the thread allow it."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self.stop, self.set = stop, []  # type: ignore[var-annotated]
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self.stop)
-                self.set.append(number)
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in self.set:
+    loop = asyncio.get_running_loop()
+    heard = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows' loops have no such handlers (NotImplementedError); threads other than the main one may not.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop)
+            heard.append(number)
+    try:
+        yield
+    finally:
+        for number in heard:
             loop.remove_signal_handler(number)

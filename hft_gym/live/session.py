@@ -288,7 +288,7 @@ class LiveSession:
 
     def reset(self, seed: int | None = None) -> None:
         """Open anew: all accounts empty, the markets at their opening; *seed* None: the same once more."""
-        self.config = build(SessionConfig, self.config if seed is None else _with(self.config, seed=seed))
+        self.config = self.config if seed is None else replace(self.config, seed=seed)
         self._open()
 
     def set_market(self, market: MarketConfig | Mapping[str, Any] | str) -> None:
@@ -297,7 +297,7 @@ class LiveSession:
         Raises:
             ConfigError: no such market; nothing has changed.
         """
-        self.config = _with(self.config, market=build(MarketConfig, market))
+        self.config = replace(self.config, market=build(MarketConfig, market))
         self._open()
 
     # -- what there is to see --------------------------------------------------------------------------------
@@ -367,10 +367,6 @@ class LiveSession:
         from hft_gym.live.store import load
 
         return load(cls, folder)
-
-
-def _with(config: SessionConfig, **changes: Any) -> SessionConfig:
-    return replace(config, **changes)
 
 
 _SIDES = {"buy": OrderSide.BID, "bid": OrderSide.BID, "sell": OrderSide.ASK, "ask": OrderSide.ASK}

@@ -6,9 +6,6 @@ import itertools
 import json
 
 import pytest
-
-pytest.importorskip("uvicorn")
-
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 

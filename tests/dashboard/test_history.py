@@ -39,14 +39,6 @@ def test_thinning_keeps_the_whole_span():
     assert gaps.max() < 2.5 * gaps.min()
 
 
-def test_clearing_tells_clients():
-    history = History(("time",), capacity=10)
-    history.add({"time": 1})
-    _, _, cursor = history.since(Cursor())
-    history.clear()
-    assert history.since(cursor)[0] and len(history) == 0
-
-
 def test_frames_are_bounded_and_span_the_session():
     frames = Frames(capacity=50, spacing_ns=10)
     for time in range(0, 20_000, 5):

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from hft_gym.dashboard.config import DashboardConfig
-from hft_gym.dashboard.security import HEADERS, Allowance, Guard, host_of
+from hft_gym.dashboard.security import HEADERS, Guard, host_of
 from hft_gym.errors import ConfigError
+from hft_gym.feed.server import Allowance
 
 TOKEN = "a-token-of-some-length"
 

@@ -6,7 +6,7 @@ import { Ladder } from "./ladder.js";
 import { Link } from "./net.js";
 import { PriceChart } from "./price.js";
 import { Replay } from "./replay.js";
-import { save, settings } from "./settings.js";
+import { save, sessionId, settings } from "./settings.js";
 import { Strategies } from "./strategies.js";
 
 const $ = (id) => document.getElementById(id);
@@ -353,7 +353,6 @@ const FILES = [["fills.csv", "Fills, CSV"], ["orders.csv", "Orders, CSV"], ["pat
 $("exports").replaceChildren(...FILES.map(([what, text]) => element("button", { class: "small", type: "button", text, onclick: () => download(what) })));
 
 async function download(what) {
-  const { sessionId } = await import("./settings.js");
   const query = new URLSearchParams({ session: sessionId(), symbol: settings.symbol });
   const answer = await fetch(`/export/${what}?${query}`);
   if (!answer.ok) {
