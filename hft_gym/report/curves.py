@@ -4,6 +4,7 @@ common grid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from hft_gym.report.comparison import Comparison, Row
 from hft_gym.types import OrderSide
 
-__all__ = ["PALETTE", "Curve", "Curves", "make_curves"]
+__all__ = ["PALETTE", "Curve", "Curves", "make_curves", "off_scale"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,15 +100,13 @@ def make_curves(comparison: Comparison, points: int = 240) -> Curves:
     tail = (1.0 - comparison.bootstrap.level) / 2.0
     equities = [_equity_on(r, grid) for r in rows]
     sizes = [float(np.abs(e.mean(axis=0)).max(initial=0.0)) for e in equities]
-    usual = _typical(sizes)
     curves: list[Curve] = []
-    for i, (row, equity, size) in enumerate(zip(rows, equities, sizes, strict=True)):
+    for i, (row, equity, size, off) in enumerate(zip(rows, equities, sizes, off_scale(sizes), strict=True)):
         if len(equity) > 1:
             low, high = np.quantile(counts @ equity / len(equity), (tail, 1.0 - tail), axis=0)
         else:
             low = high = np.full(len(grid), np.nan)
         colour = PALETTE[i % len(PALETTE)] if size else GREY
-        off = size > OFF_SCALE * usual > 0
         hidden = sum(not c.hidden for c in curves) >= MOST and row.kind != "agent"
         curves.append(Curve(row.name, colour, equity[0], equity.mean(axis=0), low, high, off, hidden))
     shown = _shown_market(comparison, {c.name for c in curves if c.off_scale})
@@ -134,18 +133,20 @@ def _equity_on(row: Row, grid: npt.NDArray[np.int64]) -> Floats:
     return row.panel.equity_at(np.broadcast_to(grid, (row.panel.count, len(grid))))
 
 
-def _typical(sizes: list[float]) -> float:
+def off_scale(sizes: Sequence[float]) -> list[bool]:
+    """Which of these sizes are `OFF_SCALE` times the typical one of those that are not 0, or more."""
     moving = sorted(s for s in sizes if s > 0)
-    return moving[(len(moving) - 1) // 2] if moving else 0.0
+    usual = moving[(len(moving) - 1) // 2] if moving else 0.0
+    return [size > OFF_SCALE * usual > 0 for size in sizes]
 
 
-def _shown_market(comparison: Comparison, off_scale: set[str]) -> Row:
+def _shown_market(comparison: Comparison, far: set[str]) -> Row:
     """The best agent's market; without agents that of the best policy that traded and is on the scale."""
     for row in comparison.rows:
         if row.kind == "agent":
             return row
     for row in comparison.rows:
-        if row.name not in off_scale and np.any(row.episodes.fills["episode"] == 0):
+        if row.name not in far and np.any(row.episodes.fills["episode"] == 0):
             return row
     return comparison.rows[0]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["DARK", "MARGIN", "document", "figure_html", "table_html"]
+from hft_gym.report.statistics import Estimate
+
+__all__ = ["DARK", "MARGIN", "document", "error_bars", "figure_html", "table_html"]
 
 _STYLE = """
 body { background: #0d1117; color: #e6edf3; font: 15px/1.5 system-ui, sans-serif; margin: 24px auto;
@@ -43,6 +45,16 @@ def document(kind: str, heading: str, body: str, command: str = "", style: str =
 def table_html(rows: Iterable[str]) -> str:
     """A table of rows (HTML), scrolled where it is wider than the window."""
     return f'<div class="wide"><table>{"".join(rows)}</table></div>'
+
+
+def error_bars(found: Sequence[Estimate]) -> dict[str, Any]:
+    """Plotly's error bars of intervals."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [e.high - e.value for e in found],
+        "arrayminus": [e.value - e.low for e in found],
+    }
 
 
 def figure_html(figure: Any, first: bool, **options: Any) -> str:

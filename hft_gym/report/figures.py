@@ -15,12 +15,11 @@ from hft_gym.extras import optional
 from hft_gym.report.attribution import PARTS
 from hft_gym.report.comparison import Comparison, Row
 from hft_gym.report.curves import PALETTE, Curve, Curves
-from hft_gym.report.document import DARK, MARGIN
+from hft_gym.report.document import DARK, MARGIN, error_bars
 from hft_gym.report.markouts import HORIZONS
 from hft_gym.report.metrics import METRICS
 from hft_gym.report.panel import Panel
 from hft_gym.report.quotes import resting, to_fill
-from hft_gym.report.statistics import Estimate
 
 __all__ = ["SECTIONS", "Section", "faint"]
 
@@ -147,7 +146,7 @@ def attribution(comparison: Comparison, curves: Curves) -> Any:
         go.Scatter(
             x=names,
             y=[row.metrics["net_pnl"].value for row in on_scale],
-            error_y=_errors([row.metrics["net_pnl"] for row in on_scale]),
+            error_y=error_bars([row.metrics["net_pnl"] for row in on_scale]),
             mode="markers",
             name="net P&L",
             marker={"color": "#e6edf3", "symbol": "diamond", "size": 10},
@@ -158,16 +157,6 @@ def attribution(comparison: Comparison, curves: Curves) -> Any:
     return figure
 
 
-def _errors(found: Sequence[Estimate]) -> dict[str, Any]:
-    """Error bars of the intervals."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [e.high - e.value for e in found],
-        "arrayminus": [e.value - e.low for e in found],
-    }
-
-
 def markouts(comparison: Comparison, curves: Curves) -> Any:
     """What a lot is worth at the mid after the fill, by the time since."""
     figure = _blank()
@@ -176,7 +165,7 @@ def markouts(comparison: Comparison, curves: Curves) -> Any:
     for row, curve in _pairs(comparison, curves):
         found = [row.metrics[name] for name in metrics]
         values = [e.value for e in found]
-        _line(figure, labels, values, curve, mode="lines+markers", error_y=_errors(found))
+        _line(figure, labels, values, curve, mode="lines+markers", error_y=error_bars(found))
     figure.update_yaxes(title_text="ticks a lot")
     figure.update_xaxes(title_text="time since the fill")
     return figure
@@ -262,7 +251,7 @@ def regimes(comparison: Comparison, curves: Curves) -> Any:
             bar = go.Bar(
                 x=[METRICS[name].label.removeprefix("P&L, ") for name in metrics],
                 y=[e.value for e in found],
-                error_y=_errors(found),
+                error_y=error_bars(found),
                 name=curve.name,
                 legendgroup=curve.name,
                 showlegend=split == "volatility",

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from hft_gym.errors import ConfigError
 from hft_gym.extras import optional
-from hft_gym.report.document import DARK, MARGIN
+from hft_gym.report.curves import GREY, off_scale
+from hft_gym.report.document import DARK, MARGIN, error_bars
 from hft_gym.report.statistics import Bootstrap, Estimate, mean_interval, paired_difference
 from hft_gym.report.table import interval_text, natural_width, number
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "Grid", "Player", "figure", "make_grid", "tables"]
 
 Floats = npt.NDArray[np.float64]
-
-OFF_SCALE = 6.0
-"""A row whose largest figure is so many times the typical one sets no axis."""
 
 
 @dataclass(frozen=True, order=True)
@@ -178,15 +176,9 @@ def _lines(grid: Grid, colours: Mapping[str, str], hidden: Collection[str]) -> A
     for player in grid.players:
         cells = grid.cells[player]
         known = [(s, c.net) for s, c in zip(grid.settings, cells, strict=True) if c is not None]
-        errors = {
-            "type": "data",
-            "symmetric": False,
-            "array": [e.high - e.value for _, e in known],
-            "arrayminus": [e.value - e.low for _, e in known],
-        }
         trace = go.Scatter(
-            x=[s for s, _ in known], y=[e.value for _, e in known], error_y=errors, name=str(player),
-            mode="lines+markers", line={"color": colours.get(player.policy, "#8b949e"), "width": 2},
+            x=[s for s, _ in known], y=[e.value for _, e in known], error_y=error_bars([e for _, e in known]),
+            name=str(player), mode="lines+markers", line={"color": colours.get(player.policy, GREY), "width": 2},
             visible="legendonly" if player in far or player.policy in hidden else True,
         )  # fmt: skip
         drawn.add_trace(trace)
@@ -197,10 +189,8 @@ def _lines(grid: Grid, colours: Mapping[str, str], hidden: Collection[str]) -> A
 
 
 def _off_scale(grid: Grid) -> set[Player]:
-    sizes = {p: max((abs(c.net.value) for c in cells if c is not None), default=0.0) for p, cells in grid.cells.items()}
-    moving = sorted(size for size in sizes.values() if size > 0)
-    usual = moving[(len(moving) - 1) // 2] if moving else 0.0
-    return {player for player, size in sizes.items() if size > OFF_SCALE * usual > 0}
+    sizes = [max((abs(c.net.value) for c in cells if c is not None), default=0.0) for cells in grid.cells.values()]
+    return {player for player, off in zip(grid.cells, off_scale(sizes), strict=True) if off}
 
 
 def _map(grid: Grid) -> Any:
