@@ -87,30 +87,36 @@ class Store:
 
         Raises:
             MissingExtraError: DuckDB or pyarrow is not installed.
-            DataError: there is no sound part, or DuckDB refuses the query.
+            DataError: there is no sound part, no part has a table that is asked for, or DuckDB refuses the query.
         """
         duckdb, arrow = optional("duckdb"), optional("pyarrow")
         if not self.parts:
             raise DataError(f"no sound part to ask; {len(self.damaged)} are damaged", self.path)
+        missing: list[str] = []
         connection = duckdb.connect(config={"enable_external_access": "false"})
         try:
             connection.execute("SET enable_progress_bar = false")
             connection.register("runs", arrow.Table.from_pylist([_row(part) for part in self.parts]))
-            for table in TABLES:
-                self._view(connection, table)
+            missing = [table for table in TABLES if not self._view(connection, table)]
             connection.execute("SET lock_configuration = true")
             result = connection.execute(sql)
             columns = [column[0] for column in result.description or ()]
             return columns, result.fetchall()
         except duckdb.Error as error:
-            raise DataError(f"DuckDB says: {error}", self.path) from error
+            # Before the place in the query that it points to with lines of its own.
+            said = " ".join(str(error).partition("\n\nLINE ")[0].split())
+            for table in missing:
+                if f"table with name {table} does not exist" in said.lower():
+                    raise DataError(f"no part has the table {table}: all were written without it", self.path) from None
+            raise DataError(f"DuckDB says: {said}", self.path) from error
         finally:
             connection.close()
 
-    def _view(self, connection: Any, table: str) -> None:
+    def _view(self, connection: Any, table: str) -> bool:
+        """Make the view of one of `TABLES`; False where no part has it."""
         files = [file for part in self.parts if (file := part.table(table)) is not None]
         if not files:
-            raise DataError(f"no part has the table {table}: all were written without it", self.path)
+            return False
         sources = []
         parquet = [file for file in files if file.suffix == ".parquet"]
         if parquet:
@@ -124,6 +130,7 @@ class Store:
             connection.register(f"{table}_{i}", arrow_table(json.loads(file.read_bytes())))
             sources.append(f'SELECT * FROM "{table}_{i}"')
         connection.execute(f"CREATE VIEW {table} AS {' UNION ALL BY NAME '.join(sources)}")
+        return True
 
 
 def _row(part: Part) -> dict[str, Any]:
