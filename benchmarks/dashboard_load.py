@@ -2,6 +2,7 @@
 
     python -m benchmarks.dashboard_load                   # 200 clients on 10 sessions for 30 s
     python -m benchmarks.dashboard_load --hour            # memory over an hour of market time, as fast as it goes
+    python -m benchmarks.dashboard_load --frames          # the page's frames in headless Chromium
 
 The server is a process of its own, all clients are another. Lag is from when the server took a picture of the book to
 when a client has the text, on one machine's clock; clients read the time that stands in the text, and no more.
@@ -14,6 +15,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +167,43 @@ def hour(options: argparse.Namespace) -> None:
             server.stop()
 
 
+GAPS = """() => {
+  window.gaps = [];
+  let last = performance.now();
+  const note = (now) => { gaps.push(now - last); last = now; requestAnimationFrame(note); };
+  requestAnimationFrame((now) => { last = now; requestAnimationFrame(note); });
+}"""
+
+
+def frames(options: argparse.Namespace) -> None:
+    """The time between two frames of the page, with all its panels at 20 books and 4 curves a second."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import FLAGS
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise SystemExit("chromium is not installed")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(folder, "--strategy", options.strategy)
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        try:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(f"http://{server.host}/")
+            page.wait_for_selector(".link.online")
+            page.wait_for_timeout(1e3 * options.warm_up)
+            page.evaluate(GAPS)
+            page.wait_for_timeout(1e3 * options.seconds)
+            gaps, drawing = np.array(page.evaluate("gaps")), page.inner_text("#frame")
+        finally:
+            browser.close()
+            server.stop()
+    print(f"{len(gaps)} frames in {options.seconds:g} s, the display's 60 Hz being 16.7 ms")
+    print(f"  between two: median {np.median(gaps):.1f} ms, 99th percentile {np.quantile(gaps, 0.99):.1f}")
+    print(f"  drawing of book, trades and orders, median: {drawing}")
+    print(f"  load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
 def main() -> None:
     """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -174,6 +213,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=5.0, help="seconds before the clients measure")
     parser.add_argument("--strategy", default="join-touch", help="beside an empty slot and the viewer")
     parser.add_argument("--hour", action="store_true", help="memory over an hour of market time")
+    parser.add_argument("--frames", action="store_true", help="of the page, in headless Chromium")
     parser.add_argument("--watch", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.seconds = options.seconds or (600.0 if options.hour else 30.0)
@@ -183,6 +223,8 @@ def main() -> None:
         print(json.dumps(told))
     elif options.hour:
         hour(options)
+    elif options.frames:
+        frames(options)
     else:
         load(options)
 

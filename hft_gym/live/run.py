@@ -178,13 +178,16 @@ class PaperRun:
     # -- simulated and recorded markets ----------------------------------------------------------------------
 
     async def _simulate(self) -> None:
-        session = self.session = await asyncio.to_thread(self._open)
-        self._begin()
+        session = await asyncio.to_thread(self._open)
         until = round(self.config.seconds * 1e9) or None
         days = [floor.market.feed for floor in session.floors.values()]
         ends = [int(day.times[-1]) - session.origin for day in days if day is not None]
         if ends:
+            if max(ends) <= 0:
+                raise self._too_short(session)
             until = min(max(ends), until or max(ends))
+        self.session = session
+        self._begin()
         driver = SessionClock(session, self.config.feed.speed, until_ns=until)
         driver.start()
         try:
@@ -236,10 +239,7 @@ class PaperRun:
                         part.result()  # raises what it failed with
                 if self.session is not None and not self._stop.is_set():
                     if not any(floor.opened for floor in self.session.floors.values()):
-                        raise FeedError(
-                            f"{settings.url}: it ended before the first decision, which comes after a warm-up of "
-                            f"{self.session.config.market.warm_up_ns / 1e9:g} s; nothing was traded"
-                        )
+                        raise self._too_short(self.session)
                     self.finished = True
             finally:
                 for task in tasks:
@@ -289,6 +289,12 @@ class PaperRun:
     def _is_over(self) -> bool:
         limit = round(self.config.seconds * 1e9)
         return bool(limit) and self.session is not None and self.session.time_ns >= limit
+
+    def _too_short(self, session: LiveSession) -> FeedError:
+        warm_up = session.config.market.warm_up_ns / 1e9
+        return FeedError(
+            f"{self.config.feed.url}: it ended before the first decision, which comes after a warm-up of {warm_up:g} s"
+        )
 
     # -- the folder ---------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.data_files import ROOT
+
 pytestmark = pytest.mark.browser
 WAIT = 30_000
 
@@ -265,6 +267,35 @@ def test_nothing_sticks_out(shared, look, width):
                  .map(e => `${e.tagName} ${e.id} ${e.className}`)"""
     assert wide <= width, page.evaluate(outside)[:8]
     assert visit.problems == []
+
+
+def test_paper_trading_is_watched_and_a_person_trades_beside_it(tmp_path, look):
+    words = ("paper", "--feed", "mock", "--strategy", "join-touch", "--speed", "5", "--dashboard", "0")
+    command = [sys.executable, "-m", "hft_gym", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=os.environ)
+    try:
+        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        visit = look(found[0])
+        page = visit.page
+        streams(page)
+        for name in ("start", "step", "speed", "seed", "reset", "preset"):
+            assert page.is_disabled(f"#{name}"), name
+        page.fill("#ticket [name=quantity]", "2")
+        page.click("#ticket .buy")
+        until(page, "document.getElementById('my-position').textContent === 'Position 2 lots'")
+        assert visit.problems == []
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0 and "human" in said
+
+
+def test_the_benchmark_of_the_frames():
+    short = ["--frames", "--seconds", "1", "--warm-up", "1"]
+    command = [sys.executable, "-m", "benchmarks.dashboard_load", *short]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "between two: median" in done.stdout
 
 
 PICTURES = os.environ.get("HFT_GYM_PICTURES")

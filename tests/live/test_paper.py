@@ -265,7 +265,11 @@ def test_a_feed_that_ends_before_the_first_decision_is_told(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert cli.main(["watch-feed", "mock", "--seconds", "0.3", "--record", "rec"]) == 0
     assert cli.main(["paper", "--feed", "rec", "--speed", "inf"]) == 2
-    assert "it ended before the first decision, which comes after a warm-up of 5 s" in capsys.readouterr().err
+    said = "it ended before the first decision, which comes after a warm-up of 5 s"
+    assert said in capsys.readouterr().err
+    day = write_day(tmp_path, 60, 5, seed=4)
+    assert cli.main(["paper", "--feed", f"replay:{day}", "--speed", "inf", "--out", "day"]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "day").exists()
 
 
 def test_a_folder_with_anything_in_it_is_no_folder_of_a_run(tmp_path) -> None:
