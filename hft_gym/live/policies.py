@@ -73,7 +73,7 @@ def player_of(slot: StrategySlot, config: SessionConfig) -> Player:
         "max_position": config.max_position,
     }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if slot.name in baselines.names() or ":" in slot.name or not Path(slot.name).exists():
+    if slot.name in baselines.names() or not Path(slot.name).exists():
         tasks = baselines.get(slot.name).tasks
         settings["task"] = tasks[0]
         return Player(slot, slot.name, "baseline", _environment(settings, market))

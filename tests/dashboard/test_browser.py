@@ -303,7 +303,7 @@ AGENT = os.environ.get("HFT_GYM_AGENT", "inventory-skew")
 
 
 @pytest.mark.skipif(not PICTURES, reason="set HFT_GYM_PICTURES to the folder of the pictures")
-@pytest.mark.parametrize(("name", "width", "height"), [("desktop", 1440, 1420), ("phone", 390, 1500)])
+@pytest.mark.parametrize(("name", "width", "height"), [("desktop", 1440, 1480), ("phone", 390, 1500)])
 def test_pictures(dashboard, look, name, width, height):
     options = ("--strategy", AGENT, "--strategy", "microprice-maker", "--speed", "10", "--seed", "5")
     page = look(dashboard(*options).url, width, height).page

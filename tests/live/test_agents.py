@@ -76,7 +76,7 @@ def test_beside_a_baseline_beyond_its_horizon_and_across_a_save(tmp_path) -> Non
 
 
 def test_what_an_agent_cannot_do_is_refused(tmp_path) -> None:
-    run = _save(tmp_path / "mine", False, clock="event")
+    run = _save(tmp_path / "mine:2", False, clock="event")  # a path, not a module's class
     with pytest.raises(ConfigError, match="clock"):
         LiveSession({"strategies": [{"name": str(run)}]})
     with pytest.raises(ConfigError, match="parameters"):
