@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import mmap
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hft_gym.evaluation.episodes import FILL_DTYPE, MID_DTYPE, ORDER_DTYPE, Episodes
 from hft_gym.evaluation.rollout import episode_log
+
+logger = logging.getLogger("hft_gym.live")
 
 __all__ = ["LOGS", "PATH", "Tenure", "joined"]
 
@@ -30,20 +36,33 @@ PATH = np.dtype(
 LOGS: Mapping[str, np.dtype[Any]] = {"fills": FILL_DTYPE, "orders": ORDER_DTYPE, "mids": MID_DTYPE}
 
 
+IN_MEMORY = 1 << 18
+"""Bytes of a column that stay in memory; the rest lies in a temporary file."""
+
+
 class _Column:
-    """Records that grow at the end."""
+    """Records that grow at the end, without the process growing with them.
+
+    Beyond ``IN_MEMORY`` they are mapped from a temporary file, which nobody else can open and which is gone with the
+    process, and what was written is handed to the system, to come back when it is read: a session that runs for days
+    needs no more memory than one of an hour. If the file cannot grow, a full disk, they return to memory.
+    """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._array, self._count = np.zeros(64, dtype), 0
+        self._array: NDArray[Any] = np.zeros(64, dtype)
+        self._count = 0
+        self._file: IO[bytes] | None = None
+        self._map: mmap.mmap | None = None
+        self._released = 0
 
     def extend(self, records: NDArray[Any]) -> None:
         need = self._count + len(records)
         if need > len(self._array):
-            grown = np.zeros(max(2 * len(self._array), need), self._array.dtype)
-            grown[: self._count] = self._array[: self._count]
-            self._array = grown
+            self._grow(max(2 * len(self._array), need))
         self._array[self._count : need] = records
         self._count = need
+        if self._map is not None:
+            self._release()
 
     def cut(self, count: int) -> None:
         self._count = min(count, self._count)
@@ -51,6 +70,39 @@ class _Column:
     @property
     def records(self) -> NDArray[Any]:
         return self._array[: self._count]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _grow(self, rows: int) -> None:
+        known, mapped = self.records, self._map is not None
+        size = rows * known.itemsize
+        self._map = self._mapped(size) if size > IN_MEMORY else None
+        self._array = np.zeros(rows, known.dtype) if self._map is None else np.frombuffer(self._map, known.dtype)
+        if not mapped or self._map is None:  # else the file has them
+            self._array[: len(known)] = known
+
+    def _mapped(self, size: int) -> mmap.mmap | None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="hft_gym-")  # noqa: SIM115  # it lives as long as this
+            # Space that is promised: a page that cannot be written would end the process.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file.fileno(), 0, size)
+            else:
+                self._file.truncate(size)
+            return mmap.mmap(self._file.fileno(), size)
+        except OSError as error:
+            logger.warning("records stay in memory: no temporary file of %d bytes (%s)", size, error)
+            return None
+
+    def _release(self) -> None:
+        """Let the system take back the memory of what is written."""
+        done = self._count * self._array.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
+        if done - self._released < IN_MEMORY or self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        self._map.madvise(mmap.MADV_DONTNEED, 0, done)
+        self._released = done
 
 
 @dataclass
@@ -90,8 +142,8 @@ class Tenure:
     def note(self, row: tuple[Any, ...]) -> None:
         """Add a row of ``PATH``; one of the same time takes the last one's place."""
         path = self._parts["path"]
-        if len(path.records) and path.records["time"][-1] == row[0]:
-            path.cut(len(path.records) - 1)
+        if len(path) and path.records["time"][-1] == row[0]:
+            path.cut(len(path) - 1)
         path.extend(np.array([row], PATH))
 
     def add(self, name: str, records: NDArray[Any]) -> NDArray[Any]:
