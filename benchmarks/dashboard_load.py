@@ -1,7 +1,7 @@
 """How the dashboard bears many clients: their lag, its processor time and memory. Loopback only.
 
     python -m benchmarks.dashboard_load                   # 200 clients on 10 sessions for 30 s
-    python -m benchmarks.dashboard_load --hour            # memory over an hour of market time, as fast as it goes
+    python -m benchmarks.dashboard_load --hours 4         # memory over hours of market time, as fast as it goes
     python -m benchmarks.dashboard_load --frames          # the page's frames in headless Chromium
 
 The server is a process of its own, all clients are another. Lag is from when the server took a picture of the book to
@@ -143,8 +143,8 @@ def load(options: argparse.Namespace) -> None:
     print(f"  load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; time given up {behind:.1f} s")
 
 
-def hour(options: argparse.Namespace) -> None:
-    """Memory over an hour of market time."""
+def long_run(options: argparse.Namespace) -> None:
+    """Memory over hours of market time."""
 
     async def play(server: Server) -> None:
         socket, _ = await attach(server.host)
@@ -153,10 +153,10 @@ def hour(options: argparse.Namespace) -> None:
             if not text.startswith('{"type":"ladder"'):
                 continue
             now = json.loads(text)["time"]
-            if now // 600_000_000_000 > last or now >= HOUR_NS:
+            if now // 600_000_000_000 > last or now >= options.hours * HOUR_NS:
                 last = now // 600_000_000_000
                 print(f"  {now / 60e9:5.1f} min of market time: {server.usage()[1]:.0f} MB", flush=True)
-            if now >= HOUR_NS or time.monotonic() - began > options.seconds:
+            if now >= options.hours * HOUR_NS or time.monotonic() - began > options.seconds:
                 return
 
     with tempfile.TemporaryDirectory() as folder:
@@ -209,20 +209,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=None, help="default: 30, with --hour 600 at most")
+    parser.add_argument("--seconds", type=float, default=None, help="default: 30, with --hours 600 at most")
     parser.add_argument("--warm-up", type=float, default=5.0, help="seconds before the clients measure")
     parser.add_argument("--strategy", default="join-touch", help="beside an empty slot and the viewer")
-    parser.add_argument("--hour", action="store_true", help="memory over an hour of market time")
+    parser.add_argument("--hours", type=float, help="memory over so many hours of market time")
     parser.add_argument("--frames", action="store_true", help="of the page, in headless Chromium")
     parser.add_argument("--watch", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.seconds = options.seconds or (600.0 if options.hour else 30.0)
+    options.seconds = options.seconds or (600.0 if options.hours else 30.0)
     if options.watch:
         o = options
         told = asyncio.run(clients(o.watch, o.clients, o.sessions, o.seconds, o.warm_up))
         print(json.dumps(told))
-    elif options.hour:
-        hour(options)
+    elif options.hours:
+        long_run(options)
     elif options.frames:
         frames(options)
     else:

@@ -21,7 +21,7 @@ __all__ = ["Floor"]
 
 _TRADES = (int(TapeKind.EXECUTE), int(TapeKind.HIDDEN))
 _RISK = int(EndReason.RISK_POSITION)
-TAPE_LENGTH, POINTS = 500, 20_000
+TAPE_LENGTH, POINTS = 500, 1_000
 
 
 class Floor:

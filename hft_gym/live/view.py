@@ -26,7 +26,7 @@ logger = logging.getLogger("hft_gym.live")
 _LEVELS = {"info": logging.INFO, "warning": logging.INFO, "risk": logging.DEBUG, "error": logging.WARNING}
 ALERTS = 500
 _QUIET_NS = 1_000_000_000
-_SHOWN_TAPE, _SHOWN_POINTS, _SHOWN_FILLS = 100, 1_000, 100
+_SHOWN_TAPE, _SHOWN_FILLS = 100, 100
 
 
 class Print(NamedTuple):
@@ -122,7 +122,7 @@ def view_of(
     traders = [_seat(who) | (_account(who, config, origin) if accounts else {}) for who in floor.everybody]
     after = floor.shown if since_ns is None else since_ns + origin
     new = takewhile(lambda point: point.time > after, reversed(floor.points))
-    points = list(islice(new, _SHOWN_POINTS))[::-1]
+    points = list(new)[::-1]
     if points:
         floor.shown = points[-1].time
     bids, asks = (_side(floor, side, levels, traders) for side in OrderSide)
