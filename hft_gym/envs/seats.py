@@ -29,6 +29,7 @@ from hft_gym.market.exchange import Exchange
 from hft_gym.market.market import Market
 from hft_gym.market.messages import entries_per_participant
 from hft_gym.market.replay import Replay
+from hft_gym.types import OrderSide
 
 __all__ = ["AgentSeat", "SeatEnd", "warm_up"]
 
@@ -96,7 +97,8 @@ class AgentSeat:
     """A participant's seat in a market.
 
     Strategies can be bound to it like to an environment: it has ``config``, ``observation_schema``, ``action_schema``,
-    ``reference_price`` and ``reference_spread``.
+    ``reference_price`` and ``reference_spread``. The last two are the market's when they were measured, not now: a
+    strategy that is bound again, to go on from a saved state, must find the scales that its parameters came from.
 
     Args:
         market: the market, with room for the participant.
@@ -104,9 +106,17 @@ class AgentSeat:
         config: what an environment of this agent would be; its market must be that of *market* but for the number of
             participants, so that the latency of its market data is the same.
 
+    Attributes:
+        reference_price: level of the price [ticks]: the opening price of a simulated market, else the mid at the last
+            `measure`.
+        reference_spread: usual spread [ticks]: 1 for a simulated market, else the spread at the last `measure`.
+
     Raises:
         ConfigError: no such participant, randomised markets, or a market that differs.
     """
+
+    reference_price: float
+    reference_spread: float
 
     def __init__(self, market: Market, participant: int, config: EnvConfig) -> None:
         if not 1 <= participant <= market.config.participants:
@@ -125,6 +135,7 @@ class AgentSeat:
         self._no_action = np.zeros((1, self.action_schema.width), np.int64)
         self._action = self._no_action.copy()
         self._command(_OPEN)
+        self.measure()
 
     def _command(self, command: int, elapsed: int = 0, held: int = 0, action: NDArray[np.int64] | None = None) -> int:
         return int(
@@ -134,18 +145,13 @@ class AgentSeat:
             )
         )
 
-    @property
-    def reference_price(self) -> float:
-        """Level of the price [ticks]: the opening price of a simulated market, else the mid now."""
-        if self.market.feed is None:
-            return float(self.config.market.initial_price)
-        return self.market.account(self.participant).mid
-
-    @property
-    def reference_spread(self) -> float:
-        """Usual spread [ticks]: 1 for a simulated market, else the spread now."""
-        bid, ask = (self.market.best(side, without=self.participant) for side in (0, 1))  # type: ignore[arg-type]
-        return 1.0 if self.market.feed is None or bid is None or ask is None else float(ask - bid)
+    def measure(self) -> None:
+        """Take `reference_price` and `reference_spread` from the market as it is now."""
+        simulated = self.market.feed is None
+        bid, ask = (self.market.best(side, without=self.participant) for side in OrderSide)
+        mid = self.market.account(self.participant).mid
+        self.reference_price = float(self.config.market.initial_price) if simulated else mid
+        self.reference_spread = 1.0 if simulated or bid is None or ask is None else float(ask - bid)
 
     def warm(self, elapsed: int) -> None:
         """Take the market's move over a slice of *elapsed* ns into the volatility, before the first decision."""

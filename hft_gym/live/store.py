@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME", "load", "save"]
 
-FORMAT, VERSION = "hft_gym session", 2
+FORMAT, VERSION = "hft_gym session", 3
 NAME = "session.json"
 _MANY = 64
 """Parts after which a save writes the whole past as one."""

@@ -84,6 +84,7 @@ class Trader:
         self._volume = 0
         if player is not None:
             assert self.seat is not None
+            self.seat.measure()
             self.policy = player.policy(self.seat)
             self.seat.begin()
         self._held, _ = self._note()
@@ -169,6 +170,7 @@ class Trader:
         return {
             **{name: getattr(self, name) for name in self._NUMBERS},
             "last": (self._last, self._held),
+            "scales": None if self.seat is None else (self.seat.reference_price, self.seat.reference_spread),
             "watched": list(self._watched),
             "recent": list(self.recent),
         }
@@ -178,6 +180,8 @@ class Trader:
         for name in self._NUMBERS:
             setattr(self, name, state[name])
         self._last, self._held = state["last"]
+        if self.seat is not None:
+            self.seat.reference_price, self.seat.reference_spread = state["scales"]
         self._watched = deque(tuple(row) for row in state["watched"])
         self.recent = deque(state["recent"], maxlen=_RECENT)
 

@@ -15,7 +15,11 @@ from hft_gym.envs.core import EnvCore
 from hft_gym.errors import CheckpointError, ConfigError, OrderError, RiskError, UnknownOrderError
 from hft_gym.feed.mock import market_seed
 from hft_gym.live import LiveSession, SessionConfig
+from hft_gym.live.session import UNNAMED
 from hft_gym.report import compare
+from hft_gym.types import OrderSide
+from tests.data.synthetic import write_day
+from tests.data_files import shared_lobster
 
 SECOND = 1_000_000_000
 FAST = {"flow": "poisson", "warm_up_ns": SECOND}
@@ -140,6 +144,50 @@ def test_saved_and_loaded_goes_on_bit_for_bit(tmp_path) -> None:
     other.save(tmp_path / "s")
     _same(other, LiveSession.load(tmp_path / "s"))
     assert len(list((tmp_path / "s").glob("market-*"))) == 2
+
+
+def _cut_anywhere(session: LiveSession, cuts: list[int], end: int, folder) -> int:
+    """A session on a recorded day, saved at each of *cuts* [ns], goes on to *end* as it did itself; returns how many
+    of the cuts have another spread than the opening."""
+    floor = next(iter(session.floors.values()))
+    wider = 0
+    for i, cut in enumerate(cuts):
+        session.advance(cut - session.time_ns)
+        session.save(folder / str(i))
+        bid, ask = (floor.market.best(side) for side in OrderSide)
+        wider += None not in (bid, ask) and ask - bid != floor.traders[0].seat.reference_spread
+    session.advance(end - session.time_ns)
+    for i in range(len(cuts)):
+        other = LiveSession.load(folder / str(i))
+        other.advance(end - other.time_ns)
+        for mine, theirs in zip(session.episodes(), other.episodes(), strict=True):
+            for name in ("time", "equity", "inventory", "mid", "fills", "orders", "mids"):
+                np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), f"{mine.name}, cut {i}")
+        for trader, twin in zip(floor.everybody, next(iter(other.floors.values())).everybody, strict=True):
+            ours, its = (t.market.account(t.participant) for t in (trader, twin))
+            assert ours == its and trader.market.working_orders(1) == twin.market.working_orders(1)
+    return wider
+
+
+def test_a_recorded_day_goes_on_bit_for_bit_wherever_it_was_cut(tmp_path) -> None:
+    """Strategies whose widths come from the spread at the opening, which is another one when they go on."""
+    names = ("market-making", "microprice-maker", "join-touch")
+    day = str(write_day(tmp_path, 1500, 5, seed=4))
+    slots = [{"name": name} for name in names]
+    settings = {"symbols": [UNNAMED], "step_ns": 50_000_000, "market": {"warm_up_ns": SECOND}}
+    session = LiveSession({"feed": day, "strategies": slots, **settings})
+    market = next(iter(session.floors.values())).market
+    end = int(market.feed.times[-1]) - session.origin
+    assert _cut_anywhere(session, [end * i // 9 for i in range(9)], end, tmp_path) > 3
+    assert len(session.episodes()[0].fills) > 5
+
+
+def test_a_real_day_goes_on_bit_for_bit_wherever_it_was_cut(tmp_path) -> None:
+    day = str(shared_lobster("AMZN", 5))
+    session = LiveSession({"feed": day, "symbols": [UNNAMED], "strategies": [{"name": "market-making"}]})
+    cuts = [at * SECOND // 10 for at in (1132, 1148, 1735)]
+    assert _cut_anywhere(session, cuts, 300 * SECOND, tmp_path) >= 1
+    assert len(session.episodes()[0].fills) > 10
 
 
 def test_a_save_that_is_cut_short_leaves_the_last_one(tmp_path, monkeypatch) -> None:

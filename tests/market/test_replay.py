@@ -1,5 +1,7 @@
 """A recorded day in the market: the file's rows, and the rules when participants trade (docs/replay.md)."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -147,6 +149,37 @@ def test_a_saved_replay_needs_its_day(feed, tmp_path):
     Market(config(), seed=1).save(tmp_path / "other.npz")
     with pytest.raises(CheckpointError, match="needs no recorded day"):
         Market.load(tmp_path / "other.npz", feed=feed)
+
+
+WAYS = {
+    "copy": lambda market, _: market.copy(),
+    "pickle": lambda market, _: pickle.loads(pickle.dumps(market)),
+    "file": lambda market, path: market.save(path) or Market.load(path, feed=market.feed),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_continues_bit_for_bit_with_orders_several_ticks_away(way, feed, tmp_path):
+    """Own orders rest near the touch, behind the file's levels and out of the ladder; the twin is cut at every step."""
+    market = Market(config(), feed=feed)
+    twin = market.copy()
+    rows = last_rows(feed)[20::40]
+    for row in rows:
+        for made in (market, twin):
+            made.run_until(int(feed.times[row]))
+            for side in (BID, ASK):
+                best = made.best(side)
+                for away in (0, 2, 5, 9, 30, 3_000):
+                    if best is not None and len(made.working_orders(1)) < 16:
+                        made.submit(1, side, 400, best + (-away if side == BID else away))
+            if (resting := made.working_orders(1)) and row % 3 == 0:
+                made.cancel(1, resting[0].order_id)
+        twin = WAYS[way](twin, tmp_path / "m.npz")
+    for made in (market, twin):
+        made.run_until(int(feed.times[-1]))
+    assert digest(twin) == digest(market)
+    fills = market.fills().records
+    assert (twin.fills().records == fills).all() and len(rows) > 3 and (len(fills) > 3 or FEW)
 
 
 # -- real days ---------------------------------------------------------------------------------------------
