@@ -35,6 +35,7 @@ MOST_ROWS = 50_000
 """Messages that wait for the disk at most; then the recorder takes no more from its feed."""
 
 _NAME = re.compile(r"part-(\d{8})-(\d{8})\.parquet")
+_DRAFT = re.compile(r"part-\d{8}-\d{8}\.tmp")
 _MARK = b"hft_gym.writer"
 _LADDERS = ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
 _PLAIN = ("timestamp", "price", "bid_price", "ask_price", "bid_size", "ask_size", "volume", "sequence", "snapshot",
@@ -64,6 +65,11 @@ def _ranges(folder: Path) -> Iterator[tuple[int, int, Path]]:
         match = _NAME.fullmatch(path.name)
         if match:
             yield int(match[1]), int(match[2]), path
+
+
+def _may_record(folder: Path) -> bool:
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]
+    return not names or any(_NAME.fullmatch(name) or _DRAFT.fullmatch(name) for name in names)
 
 
 def read_recording(folder: str | os.PathLike[str]) -> Any:
@@ -130,7 +136,8 @@ class PartWriter:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("*.tmp"):
-            left.unlink()
+            if _DRAFT.fullmatch(left.name):
+                left.unlink()
         self.last = max((last for _, last, _ in _ranges(folder)), default=0)
         self._mark = secrets.token_hex(8)
         """In every part of this writer, so that readers know where a recording was continued."""
@@ -181,7 +188,7 @@ class RecordingFeed(DataFeed):
         clock: for tests.
 
     Raises:
-        ConfigError: the folder is the recording that is read.
+        ConfigError: the folder is the recording that is read, or holds anything that is no recording.
     """
 
     uses: ClassVar[tuple[str, ...]] = tuple(field.name for field in fields(DataFeedConfig))
@@ -193,6 +200,8 @@ class RecordingFeed(DataFeed):
         self.folder = Path(folder)
         if isinstance(feed, RecordedDataFeed) and feed.folder.resolve() == self.folder.resolve():
             raise ConfigError(f"{self.folder} is the recording that is read; allowed is any other folder")
+        if self.folder.exists() and not _may_record(self.folder):
+            raise ConfigError(f"{self.folder} holds no recording; allowed is a folder that is new, empty, or has one")
         self.recorded = 0
         """Messages that are on the disk."""
         self._rows: list[tuple[MarketDataMessage, int]] = []

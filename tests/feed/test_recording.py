@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from hft_gym import cli
 from hft_gym.errors import ConfigError, DataError, FeedError
 from hft_gym.feed import MockDataFeed, RecordedDataFeed, RecordingFeed, open_feed, read_recording
 from hft_gym.feed import recording as module
@@ -112,6 +113,26 @@ def test_a_continued_recording_has_one_clock(tmp_path):
     start = next(i for i, m in enumerate(kept) if i > 1 and m.snapshot)
     shifts = {b - a.timestamp for a, b in zip(kept[start:], times[start:], strict=True)}
     assert shifts == {times[start - 1] - kept[start].timestamp}
+
+
+def test_a_folder_of_other_things_is_no_place_for_a_recording(tmp_path, capsys):
+    theirs = [tmp_path / "mine" / name for name in ("notes.txt", "thesis.tmp")]
+    theirs[0].parent.mkdir()
+    for path in theirs:
+        path.write_text("mine")
+    for folder in (tmp_path / "mine", theirs[0]):
+        assert cli.main(["watch-feed", "mock", "--seconds", "0.1", "--record", str(folder)]) == 2
+        assert "holds no recording; allowed is a folder that is new, empty, or has one" in capsys.readouterr().err
+    assert sorted((tmp_path / "mine").iterdir()) == theirs
+    # A recording with other things beside it is continued, and only its own drafts are swept away.
+    (tmp_path / "empty").mkdir()
+    run(record(tmp_path / "empty", 20))
+    other, draft = tmp_path / "empty" / "thesis.tmp", tmp_path / "empty" / "part-00000009-00000009.tmp"
+    other.write_text("mine")
+    draft.write_text("half")
+    run(record(tmp_path / "empty", 20))
+    assert other.read_text() == "mine" and not draft.exists()
+    assert read_recording(tmp_path / "empty").num_rows >= 40
 
 
 def test_what_is_no_recording_is_said(tmp_path):
