@@ -197,6 +197,7 @@ def paper() -> int:
         comparison = compare(alike, [e.name for e in alike if e.name in agents], meta=meta)
         # Stored first: whoever reads the output may go away before its end.
         found.append((alike[0].symbol, comparison, write_part(comparison, args.parts)))
+    run.reported([part.id for _, _, part in found])
     console.print(_table(session))
     for symbols, comparison, part in found:
         if len(found) > 1:

@@ -134,8 +134,9 @@ def show_list() -> int:
             record = part.record
             best = part.policy(record["best"]) or {}
             versions = record["meta"].get("versions", {})
+            market = escape(part.market) + (" (stopped early)" if part.stopped else "")
             table.add_row(
-                part.id, escape(part.market), str(len(record["policies"])), str(record["episodes"]),
+                part.id, market, str(len(record["policies"])), str(record["episodes"]),
                 escape(record["best"]), number(stored_estimate(best, "net_pnl").value),
                 str(versions.get("git", versions.get("hft_gym", ""))),
             )  # fmt: skip
@@ -163,6 +164,10 @@ def show_run() -> int:
         f"{part.id}: {record['time']}, market {part.market}, {record['episodes']} episodes, seeds "
         f"{record['seeds'][0]} ... {record['seeds'][-1]}", markup=False, soft_wrap=True,
     )  # fmt: skip
+    if part.stopped:
+        console.print(
+            f"stopped early, after {record['meta']['paper']['seconds']:.1f} s: positions were open", markup=False
+        )
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column("metric")
     for policy in record["policies"]:

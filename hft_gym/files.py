@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hft_gym.errors import CheckpointError
+from hft_gym.errors import CheckpointError, ConfigError
 
-__all__ = ["digest", "read_arrays", "read_checked", "replace_file", "write_arrays"]
+__all__ = ["digest", "hold", "read_arrays", "read_checked", "replace_file", "write_arrays"]
 
 def replace_file(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Write a file under a temporary name beside its place, bring it to the disk and move it there: whatever happens,
@@ -97,3 +98,38 @@ def read_arrays(path: str | os.PathLike[str], what: str, wanted: str | None = No
         # zipfile, its decompressors and NumPy raise a dozen kinds of errors of a damaged archive: a flipped bit may say
         # that an entry is encrypted, of another compression, or of a later version of the format.
         raise CheckpointError(f"{path} is damaged, or no {what} ({error})") from error
+
+
+def hold(path: str | os.PathLike[str]) -> IO[bytes] | None:
+    """Take a lock for this process: closing the file lets go of it, as does the system however the process ends.
+
+    Args:
+        path: of the lock's file, made where missing; it stays, and says nothing by being there.
+
+    Returns:
+        The file to close; None: somebody else has the lock.
+
+    Raises:
+        ConfigError: the file cannot be made, or its file system has no locks.
+    """
+    try:
+        file = open(path, "ab")  # noqa: SIM115  # it is held beyond this call
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made ({error.strerror or error})") from error
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        file.close()
+        return None
+    except OSError as error:
+        file.close()
+        raise ConfigError(f"{path} cannot be locked ({error.strerror or error})") from error
+    return file

@@ -16,7 +16,7 @@ from typing import Any
 
 from hft_gym import __version__
 from hft_gym.errors import CheckpointError, ConfigError
-from hft_gym.files import replace_file
+from hft_gym.files import hold, replace_file
 
 __all__ = ["RunFolder", "git_state", "git_version", "versions"]
 
@@ -92,16 +92,9 @@ class RunFolder:
 
     def _hold(self) -> None:
         """Take the folder for this process; the system lets go of it however the process ends."""
-        try:
-            import fcntl
-        except ModuleNotFoundError:  # Windows: no lock there
-            return
-        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise ConfigError(f"another process is training in {self.path}") from None
+        self._lock = hold(self.path / ".lock")
+        if self._lock is None:
+            raise ConfigError(f"another process is training in {self.path}")
 
     def close(self) -> None:
         """Let go of the folder."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from hft_gym import __version__
 from hft_gym.config import build, setting, to_dict, validate
@@ -31,7 +31,7 @@ from hft_gym.feed import (
 from hft_gym.feed.config import check_used
 from hft_gym.feed.opening import feed_kind
 from hft_gym.feed.paced import PacedFeed
-from hft_gym.files import replace_file
+from hft_gym.files import hold, replace_file
 from hft_gym.live.clock import SessionClock, checked_speed
 from hft_gym.live.config import SessionConfig
 from hft_gym.live.paper import Opening, PaperSession
@@ -41,6 +41,8 @@ __all__ = ["PaperConfig", "PaperRun"]
 
 logger = logging.getLogger("hft_gym.live")
 NAME = "paper.json"
+LOCK = ".lock"
+FINISHED = "finished.json"
 SAVE_SECONDS = 1.0
 _TICK_S = 0.005
 _VENUES: dict[str, type[DataFeed]] = {"binance": BinanceDataFeed, "coinbase": CoinbaseDataFeed}
@@ -103,9 +105,11 @@ class PaperRun:
         on_turn: called with the session a few times a second, to show it.
         feed: instead of what ``config.feed`` says, for tests.
 
+    One process at a time runs what is in a folder.
+
     Raises:
         ConfigError: a wrong setting, or a folder that holds another run, or anything else.
-        CheckpointError: nothing to go on with.
+        CheckpointError: nothing to go on with, or a run that is over and reported.
     """
 
     def __init__(
@@ -126,14 +130,34 @@ class PaperRun:
         self._on_turn, self._feed = on_turn, feed
         self._stop = asyncio.Event()
         self._saved = 0.0
+        self._lock: IO[bytes] | None = None
 
     def _check_folder(self) -> None:
+        if (self.folder / LOCK).exists():
+            self._hold().close()
+        if (self.folder / FINISHED).exists():
+            raise ConfigError(f"{self.folder} holds a run that is over; another one needs a folder of its own")
         if (self.folder / NAME).exists():
             raise ConfigError(f"{self.folder} holds a run already; --resume goes on with it")
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        self._check_empty()
+
+    def _check_empty(self) -> None:
+        if self.folder.exists() and (not self.folder.is_dir() or {p.name for p in self.folder.iterdir()} - {LOCK}):
             raise ConfigError(f"{self.folder} is no empty folder; a run is kept in one that is empty, or not there")
 
+    def _hold(self) -> IO[bytes]:
+        held = hold(self.folder / LOCK)
+        if held is None:
+            raise ConfigError(f"{self.folder}: this run is going on already; stop it first")
+        return held
+
+    def _check_unfinished(self) -> None:
+        if (self.folder / FINISHED).exists():
+            stored = ", ".join(json.loads((self.folder / FINISHED).read_bytes())["parts"])
+            raise CheckpointError(f"{self.folder}: the run is over, and stored as {stored}; nothing is left to do")
+
     def _saved_config(self) -> PaperConfig:
+        self._check_unfinished()
         try:
             text = json.loads((self.folder / NAME).read_bytes())
         except FileNotFoundError:
@@ -153,8 +177,19 @@ class PaperRun:
 
         Raises:
             FeedError: the feed cannot be had, or has failed; the state is kept.
+            ConfigError: somebody else runs what is in the folder.
             ConfigError, DataError, CheckpointError: see `LiveSession` and `PaperSession`.
         """
+        if self.resumed:
+            self._lock = self._hold()
+            self._check_unfinished()  # another process may have ended it meanwhile
+        try:
+            return await self._run()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+
+    async def _run(self) -> list[Episodes]:
         with _signals(self.stop):
             try:
                 if self.config.kind == "live":
@@ -300,10 +335,10 @@ class PaperRun:
 
     def _begin(self) -> None:
         if not self.resumed:
-            try:
-                self.folder.mkdir(parents=True)
-            except FileExistsError:
-                self._check_folder()  # another run may have begun there meanwhile
+            self._check_folder()  # another run may have begun there meanwhile
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._hold()
+            self._check_empty()
             replace_file(self.folder / NAME, json.dumps(to_dict(self.config)))
         self._save(force=True)
         how = "goes on" if self.resumed else "begins"
@@ -320,6 +355,11 @@ class PaperRun:
             self.session.save(self.folder)
             self._saved = time.monotonic()
 
+    def reported(self, parts: list[str]) -> None:
+        """Note that a run that is over has been stored under these identifiers: nobody goes on with it any more."""
+        if self.finished:
+            replace_file(self.folder / FINISHED, json.dumps({"parts": parts}))
+
     def meta(self, command: str | None = None) -> dict[str, Any]:
         """What a report keeps of the run."""
         if self.session is None:
@@ -327,7 +367,12 @@ class PaperRun:
         config = to_dict(self.session.config)
         return {
             "config": {**config, "feed": config["feed"] or None},
-            "paper": {"feed": self.config.feed.url, "symbols": list(self.session.config.symbols)},
+            "paper": {
+                "feed": self.config.feed.url,
+                "symbols": list(self.session.config.symbols),
+                "seconds": self.session.time_ns / 1e9,
+                "finished": self.finished,
+            },
             "versions": {"hft_gym": __version__},
             "command": command,
         }

@@ -65,6 +65,13 @@ class Part:
         flow = config.get("market", {}).get("flow")
         return flow if isinstance(flow, str) else "custom"
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it tells of a run of paper trading as it was stopped, positions open; resumed, that run has a part of
+        its own at its end.
+        """
+        return self.record["meta"].get("paper", {}).get("finished") is False
+
     def policy(self, name: str) -> dict[str, Any] | None:
         """What is told of a policy; None if it took no part."""
         return next((p for p in self.record["policies"] if p["name"] == name), None)

@@ -246,6 +246,86 @@ def test_ctrl_c_keeps_the_state_and_reports(tmp_path) -> None:
     assert json.loads((tmp_path / "state" / "paper.json").read_text())["feed"]["url"] == "mock://localhost"
 
 
+def test_one_process_at_a_time_runs_what_is_in_a_folder(tmp_path, capsys) -> None:
+    parts = ("--parts", str(tmp_path / "parts"))
+    state = str(tmp_path / "state")
+    process = _command(tmp_path, "--strategy", "join-touch", "--market", "poisson", "--out", state)
+    _until_saved(tmp_path / "state", process)
+    for words in (("--resume", state), ("--out", state)):
+        assert cli.main(["paper", *parts, *words]) == 2
+        said = capsys.readouterr().err
+        assert "this run is going on already; stop it first" in said and said.count("\n") == 1
+    process.kill()
+    process.wait()
+    assert not Store(tmp_path / "parts").parts
+    assert len(LiveSession.load(state).episodes()) == 1  # the others have left it alone
+
+    async def both():
+        def turn(_: LiveSession) -> None:
+            first.stop()
+            seen.append(asyncio.ensure_future(PaperRun(state).run()))
+
+        seen: list[asyncio.Task] = []
+        first = PaperRun(state, on_turn=turn)
+        await first.run()
+        return await asyncio.gather(*seen, return_exceptions=True)
+
+    found = run(both())
+    assert found and all(isinstance(error, ConfigError) for error in found)
+    with pytest.raises(ConfigError, match="--resume"):  # nobody has the lock any more
+        PaperRun(state, {})
+
+
+def test_two_that_begin_in_one_folder_at_once(tmp_path) -> None:
+    """Both have found it empty; the second to begin finds the lock."""
+    config = {"session": {"market": POISSON}, "seconds": 1.0}
+    first, second = PaperRun(tmp_path / "r", config), PaperRun(tmp_path / "r", config)
+
+    async def both():
+        return await asyncio.gather(first.run(), second.run(), return_exceptions=True)
+
+    (error,) = [found for found in run(both(), 60) if isinstance(found, BaseException)]
+    assert isinstance(error, ConfigError) and "going on already" in str(error)
+    assert first.finished != second.finished
+
+
+def test_a_run_that_is_over_is_stored_once(tmp_path, capsys) -> None:
+    words = ("--strategy", "join-touch", "--market", "poisson", "--seconds", "1", "--speed", "inf")
+    parts, state = ("--parts", str(tmp_path / "parts")), str(tmp_path / "state")
+    assert cli.main(["paper", *words, "--out", state, *parts]) == 0
+    (part,) = Store(tmp_path / "parts").parts
+    capsys.readouterr()
+    assert cli.main(["paper", "--resume", state, *parts]) == 2
+    assert f"the run is over, and stored as {part.id}" in capsys.readouterr().err
+    assert cli.main(["paper", *words, "--out", state, *parts]) == 2
+    assert "holds a run that is over" in capsys.readouterr().err
+    assert len(Store(tmp_path / "parts").parts) == 1
+    # Whoever was stopped before its report was stored may have it yet.
+    (tmp_path / "state" / "finished.json").unlink()
+    assert cli.main(["paper", "--resume", state, *parts]) == 0
+    first, second = Store(tmp_path / "parts").parts
+    assert first.record["policies"] == second.record["policies"]
+
+
+def test_a_part_of_a_run_that_was_stopped_says_so(tmp_path, capsys) -> None:
+    words = ("--strategy", "join-touch", "--market", "poisson", "--seconds", "20", "--out", "state")
+    process = _command(tmp_path, *words, "--speed", "5")
+    _until_saved(tmp_path / "state", process)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=120)
+    parts = ("--parts", str(tmp_path / "parts"))
+    assert cli.main(["paper", "--resume", str(tmp_path / "state"), *parts]) == 0
+    stopped, whole = Store(tmp_path / "parts").parts
+    assert stopped.stopped and not whole.stopped and whole.record["meta"]["paper"]["seconds"] == 20.0
+    capsys.readouterr()
+    assert cli.main(["runs", "list", *parts]) == 0
+    first, second = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("20")]
+    assert "(stopped early)" in first and "(stopped early)" not in second
+    for part, said in ((stopped, True), (whole, False)):
+        assert cli.main(["runs", "show", part.id, *parts]) == 0
+        assert ("stopped early, after" in capsys.readouterr().out) is said
+
+
 def test_tick_and_lot_of_a_feed_are_told_on_the_command_line(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["watch-feed", "mock", "--speed", "50", "--seconds", "0.6", "--record", "rec"]) == 0
