@@ -194,7 +194,7 @@ def paper() -> int:
     found = []
     for tick in dict.fromkeys(e.tick_size for e in episodes):  # money of different ticks is in no table together
         alike = [e for e in episodes if e.tick_size == tick]
-        comparison = compare(alike, [e.name for e in alike if e.name in agents], meta=meta)
+        comparison = compare(alike, [e.name for e in alike if e.name in agents], meta=meta, live=True)
         # Stored first: whoever reads the output may go away before its end.
         found.append((alike[0].symbol, comparison, write_part(comparison, args.parts)))
     run.reported([part.id for _, _, part in found])

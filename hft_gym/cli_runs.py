@@ -160,10 +160,10 @@ def show_run() -> int:
         _print_markdown([part])
         return 0
     record, console = part.record, make_console(160)
-    console.print(
-        f"{part.id}: {record['time']}, market {part.market}, {record['episodes']} episodes, seeds "
-        f"{record['seeds'][0]} ... {record['seeds'][-1]}", markup=False, soft_wrap=True,
-    )  # fmt: skip
+    basis = f"{record['episodes']} episodes, seeds {record['seeds'][0]} ... {record['seeds'][-1]}"
+    if part.live:
+        basis = f"{', '.join(record['meta']['paper']['symbols'])} in one run, no seeds"
+    console.print(f"{part.id}: {record['time']}, market {part.market}, {basis}", markup=False, soft_wrap=True)
     if part.stopped:
         console.print(
             f"stopped early, after {record['meta']['paper']['seconds']:.1f} s: positions were open", markup=False
@@ -171,7 +171,7 @@ def show_run() -> int:
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column("metric")
     for policy in record["policies"]:
-        mark = "★ " if policy["name"] == record["best"] else ""
+        mark = "★ " if policy["name"] == record["best"] and not part.live else ""
         table.add_column(f"{mark}{escape(policy['name'])}", justify="right")
     for name in names:
         table.add_row(name, *(interval_text(stored_estimate(policy, name)) for policy in record["policies"]))
@@ -218,7 +218,7 @@ def compare_runs() -> int:
             f"{', '.join(theirs)}", markup=False, soft_wrap=True,
         )  # fmt: skip
         return 0
-    paired = first.record["seeds"] == second.record["seeds"]
+    paired = first.record["seeds"] == second.record["seeds"] and not (first.live or second.live)
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for head in ("policy", "metric", first.id, second.id, "second − first"):
         table.add_column(escape(head), justify="left" if head in ("policy", "metric") else "right")
@@ -233,7 +233,7 @@ def compare_runs() -> int:
             table.add_row(shown, name, interval_text(ours), interval_text(its), change)
     console.print(table)
     if not paired:
-        console.print("other seeds: the differences are not paired, and have no interval", markup=False)
+        console.print("not the same seeds: the differences are not paired, and have no interval", markup=False)
     return 0
 
 

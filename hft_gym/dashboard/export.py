@@ -92,5 +92,5 @@ def _report(runs: list[Episodes], agents: Iterable[str]) -> bytes:
 
     folders = {name.rpartition("/")[2] for name in agents}
     learned = [run.name for run in runs if run.name.partition(" ")[0] in folders]
-    comparison = compare(runs, learned, meta={"command": "hft-gym dashboard"})
+    comparison = compare(runs, learned, meta={"command": "hft-gym dashboard"}, live=True)
     return html(comparison, figures(comparison, make_curves(comparison))).encode()

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Row", "compare", "summarise"]
 
 
+FEWEST = 5
+"""Symbols of a live run that an interval takes at least."""
+_OF_SEEDS = ("one-episode", "seen-seeds")
+"""Flags that speak of episodes as drawn by seeds."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One policy in a comparison.
@@ -67,6 +73,7 @@ class Comparison:
         bootstrap: how the intervals were made.
         meta: command, versions, configuration: whatever the record needs.
         grids: the same policies in other settings and markets, where they were asked for.
+        live: whether the episodes are the symbols of one live run. No seed has drawn them, and one run shows no winner.
     """
 
     rows: tuple[Row, ...]
@@ -75,6 +82,7 @@ class Comparison:
     bootstrap: Bootstrap
     meta: Mapping[str, Any] = field(default_factory=dict)
     grids: tuple[Grid, ...] = ()
+    live: bool = False
 
     def __getitem__(self, name: str) -> Row:
         """The row of a policy.
@@ -94,12 +102,39 @@ class Comparison:
         """Number of episodes of each policy."""
         return len(self.rows[0].episodes)
 
+    @property
+    def each(self) -> str:
+        """What a mean is over, for texts."""
+        return "a symbol" if self.live else "an episode"
+
+    @property
+    def starred(self) -> str | None:
+        """Who is marked as the best: of one live run nobody."""
+        return None if self.live else self.best
+
+    @property
+    def intervals(self) -> bool:
+        """Whether there are enough results for intervals."""
+        return self.episodes >= (FEWEST if self.live else 2)
+
+    @property
+    def basis(self) -> str:
+        """What the figures are made from, for headings."""
+        level = f"{self.bootstrap.level:.0%}"
+        if not self.live:
+            return f"{self.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots"
+        count = f"{self.episodes} symbol{'s' if self.episodes != 1 else ''} of one run, no seeds"
+        about = f"{level} bootstrap intervals over symbols" if self.intervals else "too few for intervals"
+        return f"{count}; {about}; money in ticks·lots"
+
     def verdicts(self) -> list[str]:
         """One sentence per agent (or, without agents, on the best baseline), in plain words."""
         agents = [r for r in self.rows if r.kind == "agent"]
+        if not agents and self.live:
+            return [f"Highest net P&L a symbol in this run: {self.best_baseline}. One run does not say who is better."]
         if not agents:
             return [f"Best baseline by mean net P&L: {self.best_baseline}. No trained agent took part."]
-        return [_verdict(row, self.best_baseline, self.bootstrap.level) for row in agents]
+        return [_verdict(row, self.best_baseline, self.bootstrap.level, self.each) for row in agents]
 
     def to_frame(self) -> pd.DataFrame:
         """Long form: one row per policy and metric, with value, low, high, unit, and the paired difference as
@@ -167,6 +202,7 @@ def compare(
     counterfactual: Episodes | None = None,
     trials: Mapping[str, Trials] | None = None,
     evidence: Mapping[str, Evidence] | None = None,
+    live: bool = False,
 ) -> Comparison:
     """Compare policies that played the same seeds.
 
@@ -181,6 +217,7 @@ def compare(
         counterfactual: the same seeds without any own order; default: a policy among *runs* that sent none.
         trials: policy -> what was tried before it was chosen.
         evidence: policy -> what else its flags follow from.
+        live: the episodes are the symbols of one live run, not of seeds: fewer than `FEWEST` give no intervals.
 
     Raises:
         ConfigError: no runs, two of the same name, an unknown agent, or different seeds.
@@ -217,6 +254,8 @@ def compare(
             trials=(trials or {}).get(run.name),
         )
         metrics = summarise(panel, chosen)
+        if live and panel.count < FEWEST:
+            metrics = {name: e._replace(low=float("nan"), high=float("nan")) for name, e in metrics.items()}
         known = (evidence or {}).get(run.name) or Evidence(learned=run.name in agents)
         rows.append(
             Row(
@@ -226,15 +265,16 @@ def compare(
                 panel,
                 metrics,
                 None if against is None else metrics["difference"],
-                find_flags(run, metrics, known),
+                tuple(f for f in find_flags(run, metrics, known) if not (live and f.name in _OF_SEEDS)),
                 undefined(panel, metrics, chosen),
             )
         )
     adjusted = holm({row.name: row.metrics["p_value"].value for row in rows})
     assert isinstance(adjusted, dict)
     rows = [replace(row, p_value=adjusted[row.name]) for row in rows]
+    best = (fair or ranked)[0].name
     return Comparison(
-        tuple(rows), (fair or ranked)[0].name, reference.name if reference else None, chosen, dict(meta or {})
+        tuple(rows), best, reference.name if reference else None, chosen, dict(meta or {}), live=live
     )
 
 
@@ -243,16 +283,16 @@ def _mean_net(run: Episodes) -> float:
     return float(known.mean()) if len(known) else -np.inf
 
 
-def _verdict(row: Row, reference: str | None, level: float) -> str:
+def _verdict(row: Row, reference: str | None, level: float, each: str) -> str:
     net, difference = row.metrics["net_pnl"], row.difference
-    money = f"{row.name} makes {_span(net)} ticks·lots an episode"
+    money = f"{row.name} makes {_span(net)} ticks·lots {each}"
     if difference is None or reference is None:
         return f"{money}. No baseline took part: this says nothing about its worth."
     versus = f"{_span(difference)} against the best baseline, {reference}"
     interval = f"{level:.0%} interval of the paired difference"
     chance = "" if np.isnan(row.p_value) else f" (p = {row.p_value:.2g} after Holm)"
     if np.isnan(difference.low):
-        return f"{money}, {versus}. Too few episodes for an interval: no conclusion."
+        return f"{money}, {versus}. Too few {each.split()[1]}s for an interval: no conclusion."
     if difference.low > 0:
         text = f"{money}, {versus}. It beats the best baseline: the {interval} lies above zero{chance}."
         if net.high < 0:

@@ -102,7 +102,7 @@ def make_curves(comparison: Comparison, points: int = 240) -> Curves:
     sizes = [float(np.abs(e.mean(axis=0)).max(initial=0.0)) for e in equities]
     curves: list[Curve] = []
     for i, (row, equity, size, off) in enumerate(zip(rows, equities, sizes, off_scale(sizes), strict=True)):
-        if len(equity) > 1:
+        if comparison.intervals:
             low, high = np.quantile(counts @ equity / len(equity), (tail, 1.0 - tail), axis=0)
         else:
             low = high = np.full(len(grid), np.nan)

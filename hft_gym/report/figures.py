@@ -114,7 +114,7 @@ def drawdown(comparison: Comparison, curves: Curves) -> Any:
         below = -_on_grid(row.panel, row.panel.drawdown, curves)
         tops.append(below.mean(axis=0))
         _line(figure, curves.seconds, tops[-1], curve)
-        if len(below) > 1:
+        if comparison.intervals:
             _band(figure, curves.seconds, counts @ below / len(below), (tail, 1.0 - tail), curve)
     figure.update_yaxes(title_text="ticks·lots", range=_limits(curves, tops))
     figure.update_xaxes(title_text="seconds")

@@ -64,18 +64,16 @@ def _headline(comparison: Comparison) -> str:
     """What the terminal shows first: net P&L, the paired difference, and the headline metrics."""
     reference = comparison.best_baseline
     labels = [METRICS[name].label for name in HEADLINE]
-    heads = ["policy", "net P&L an episode", f"− {reference}" if reference else "difference", *labels]
+    heads = ["policy", f"net P&L {comparison.each}", f"− {reference}" if reference else "difference", *labels]
     lines = [f"<tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr>"]
     for row in comparison.rows:
-        best = ' class="best"' if row.name == comparison.best else ""
+        best = ' class="best"' if row.name == comparison.starred else ""
         kind = "" if row.kind == "baseline" else f' <span class="dim">{escape(row.kind)}</span>'
         against = "best baseline" if row.name == reference else "—"
         cells = [_cell(row.metrics["net_pnl"]), against if row.difference is None else _cell(row.difference)]
         cells += [number(row.metrics[name].value) for name in HEADLINE]
         lines.append(f"<tr{best}><td>{escape(row.name)}{kind}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
-    level = f"{comparison.bootstrap.level:.0%}"
-    told = f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots."
-    return f"<p class=dim>{told}</p>{table_html(lines)}"
+    return f"<p class=dim>{comparison.basis}.</p>{table_html(lines)}"
 
 
 def _cell(e: Estimate) -> str:
@@ -133,7 +131,7 @@ def _figure(curves: Curves):  # type: ignore[no-untyped-def]  # plotly has no ty
 
 def _table(comparison: Comparison) -> str:
     head = "".join(
-        f'<th class="{"best" if r.name == comparison.best else ""}">{escape(r.name)}</th>'
+        f'<th class="{"best" if r.name == comparison.starred else ""}">{escape(r.name)}</th>'
         for r in comparison.rows
     )
     lines = []

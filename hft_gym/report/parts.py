@@ -66,6 +66,11 @@ class Part:
         return flow if isinstance(flow, str) else "custom"
 
     @property
+    def live(self) -> bool:
+        """Whether its episodes are the symbols of one run of paper trading, which no seeds have drawn."""
+        return "paper" in self.record["meta"]
+
+    @property
     def stopped(self) -> bool:
         """Whether it tells of a run of paper trading as it was stopped, positions open; resumed, that run has a part of
         its own at its end.

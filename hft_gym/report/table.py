@@ -77,16 +77,15 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     from rich.table import Table
 
     reference = comparison.best_baseline
-    level = f"{comparison.bootstrap.level:.0%}"
-    title = f"{comparison.episodes} episodes on the same seeds; {level} bootstrap intervals; money in ticks·lots"
 
     def deciding(row: Row) -> tuple[str, str]:
         return interval_text(row.metrics["net_pnl"]), _difference(row, comparison)
 
     def make(names: Sequence[str], first: bool) -> Table:
-        table = Table(title=title if first else None, title_justify="left", header_style="bold")
+        table = Table(title=comparison.basis if first else None, title_justify="left", header_style="bold")
         table.add_column("policy", overflow="fold")
-        heads = ["net P&L/episode", f"− {reference}" if reference else "difference"] if first else []
+        net = f"net P&L/{comparison.each.split()[1]}"
+        heads = [net, f"− {reference}" if reference else "difference"] if first else []
         for head in heads + [METRICS[name].label.replace("/", "/\n").replace(" ", "\n", 1) for name in names]:
             table.add_column(head, justify="right", no_wrap=True)
         for row in comparison.rows:
@@ -94,7 +93,7 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
                 _title(row, comparison),
                 *(deciding(row) if first else ()),
                 *(number(row.metrics[name].value) for name in names),
-                style="bold green" if row.name == comparison.best else None,
+                style="bold green" if row.name == comparison.starred else None,
             )
         return table
 
@@ -104,7 +103,7 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
 def _title(row: Row, comparison: Comparison) -> str:
     from rich.markup import escape
 
-    mark = "★ " if row.name == comparison.best else "  "
+    mark = "★ " if row.name == comparison.starred else "  "
     return mark + escape(row.name) + (" [cyan](agent)[/cyan]" if row.kind == "agent" else "")
 
 

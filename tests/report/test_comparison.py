@@ -283,3 +283,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         replace_file(target, "new")
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_symbols_of_one_live_run_are_no_draws_by_seeds():
+    names = ["maker", "agent"]
+    for count, enough in ((1, False), (2, False), (4, False), (5, True)):
+        runs = [from_final_pnl(name, normal(3 - i, count, seed=i)) for i, name in enumerate(names)]
+        found = compare(runs, ["agent"], FEW, live=True)
+        console = Console(width=200, record=True, file=io.StringIO())
+        print_comparison(found, console, ("all",))
+        text = console.export_text()
+        assert f"{count} symbol{'s' if count > 1 else ''} of one run, no seeds" in text and "same seeds;" not in text
+        assert "★" not in text and "net P&L/symbol" in text and found.intervals is enough
+        assert ("too few for intervals" in text) is not enough
+        assert bool(np.isfinite(found["agent"].difference.low)) is enough
+        assert enough or not any(np.isfinite(e.low) for row in found.rows for e in row.metrics.values())
+        assert enough or "Too few symbols for an interval: no conclusion." in text
+        assert bool(np.isfinite(make_curves(found).curves[0].low).all()) is enough
+    alone = compare([from_final_pnl("maker", normal(3, 2))], (), FEW, live=True)
+    assert alone.verdicts() == ["Highest net P&L a symbol in this run: maker. One run does not say who is better."]
