@@ -7,7 +7,7 @@ setting's, not the luck's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -47,17 +47,33 @@ def check(options: Sequence[str], config: EnvConfig, markets: Sequence[str] = ()
     """Refuse what cannot be played, before anything is.
 
     Raises:
-        ConfigError: an unknown option or market; a latency or a market that cannot be changed.
+        ConfigError: an unknown option or market; a latency, a fee or a market that cannot be changed, or that the
+            episodes draw.
     """
     for word in options:
         if word not in OPTIONS:
             raise ConfigError(f"sensitivity: unknown {word!r}{did_you_mean(word, OPTIONS)}")
     if "latency" in options and config.market.latency == _scaled(config.market.latency, 0.0):
         raise ConfigError("sensitivity: every latency of this market is 0, so there is nothing to multiply")
+    ranges, factors = ([drawn[0] for drawn in some] for some in (config.randomise.ranges, config.randomise.factors))
+    # A factor on a latency commutes with the grid's; a fee drawn anew, or multiplied, hides what is added to it.
+    for option, drawn in (("latency", ranges), ("fees", [*ranges, *factors])):
+        names = [name for name in drawn if name.startswith(f"{option}.")]
+        if option in options and names:
+            raise ConfigError(
+                f"sensitivity: {', '.join(names)} is drawn anew for each episode (randomise), so the settings of "
+                f"{option!r} would not be played; leave out one of the two"
+            )
     if markets and config.feed is not None:
         raise ConfigError("matrix: the feed is a recorded day; the matrix is of simulated markets")
+    flows = [*config.randomise.flows, *(name for name in ranges if name.startswith("flow"))]
+    if markets and flows:
+        raise ConfigError(
+            f"matrix: each episode draws its order flow (randomise: {', '.join(flows)}), so none of "
+            f"{', '.join(markets)} would be played; leave out one of the two"
+        )
     for name in markets:
-        MarketConfig.named(name)
+        _elsewhere(name, config)
 
 
 def sensitivity(
@@ -167,7 +183,7 @@ def matrix(
     """Policies tuned for, or trained in, one market and played in the others.
 
     Args:
-        markets: presets by name, or TOML files.
+        markets: presets by name, or TOML files; of each the order flow is played, and what it brings for that.
         config: everything else of the environment.
         players: the policies of the comparison.
         scripted: those of them that are scripted and were given no parameters -> the baseline's name; they take part
@@ -175,7 +191,8 @@ def matrix(
         play: plays one in an environment, on the same seeds.
         bootstrap: how intervals are made.
     """
-    where = {name: replace(config, market=MarketConfig.named(name)) for name in dict.fromkeys(markets)}
+    found_there = {name: _elsewhere(name, config) for name in dict.fromkeys(markets)}
+    where = {name: there for name, (there, _) in found_there.items()}
     played: dict[Player, dict[str, Floats]] = {}
     base: dict[tuple[Player, str], tuple[Player, str]] = {}
     for name, policy in players.items():
@@ -196,9 +213,35 @@ def matrix(
             played[player] = {target: play(name, f"in {target}", policy, there) for target, there in where.items()}
     text = (
         "net P&L an episode; rows: policy and the market whose tuned parameters (or training) it brings; columns: the "
-        "market it is played in; changes are against the parameters tuned for the column"
+        "market whose order flow it is played in, fees, latencies and all else as above; changes are against the "
+        "parameters tuned for the column"
     )
-    return make_grid("matrix", "Other markets", text, played, base, bootstrap)
+    told = [f"{name} brings its own {', '.join(own)}" for name, (_, own) in found_there.items() if own]
+    note = f"in place of what is set: {'; '.join(told)}" if told else ""
+    return make_grid("matrix", "Other markets", text, played, base, bootstrap, note)
+
+
+def _elsewhere(name: str, config: EnvConfig) -> tuple[EnvConfig, tuple[str, ...]]:
+    """The environment with another market's order flow, and what was set that the other market overrides.
+
+    Whatever somebody set (it is not what the own flow comes with) is kept: fees, latencies, limits, sizes. Only where
+    the other market, too, brings it with its flow (the sizes of a preset, the settings of a file), that wins.
+    """
+    market, there = config.market, MarketConfig.named(name)
+    if there.order_flow == market.order_flow:
+        return config, ()
+    given = {part: value for part, value in _given(market).items() if value != getattr(there, part)}
+    own = _given(there, usual=MarketConfig())
+    kept = {part: value for part, value in given.items() if part not in own}
+    return replace(config, market=replace(there, **kept)), tuple(part for part in given if part in own)
+
+
+def _given(market: MarketConfig, usual: MarketConfig | None = None) -> dict[str, Any]:
+    """The parts of a market beside its flow that are not those of *usual*; default: what its flow comes with."""
+    if usual is None:
+        usual = MarketConfig(flow=market.flow)
+    names = [field.name for field in fields(MarketConfig) if field.name != "flow"]
+    return {name: getattr(market, name) for name in names if getattr(market, name) != getattr(usual, name)}
 
 
 def _home(policy: Policy) -> str:

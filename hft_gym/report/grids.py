@@ -60,6 +60,7 @@ class Grid:
         players: the rows.
         cells: of each player, one for each setting; None where the player does not fit it.
         episodes: of each cell.
+        note: what else must be known of the settings, to stand under the table; mostly nothing.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Grid:
     players: tuple[Player, ...]
     cells: Mapping[Player, tuple[Cell | None, ...]]
     episodes: int
+    note: str = ""
 
     def records(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -84,7 +86,7 @@ class Grid:
             for setting, cell in zip(self.settings, self.cells[player], strict=True)
             if cell is not None
         ]
-        about = {"name": self.name, "heading": self.heading, "text": self.text}
+        about = {"name": self.name, "heading": self.heading, "text": self.text, "note": self.note}
         return {**about, "settings": list(self.settings), "episodes": self.episodes, "cells": cells}
 
 
@@ -95,6 +97,7 @@ def make_grid(
     played: Mapping[Player, Mapping[str, Floats]],
     base: Mapping[tuple[Player, str], tuple[Player, str]],
     bootstrap: Bootstrap | None = None,
+    note: str = "",
 ) -> Grid:
     """A grid from the net P&L of its episodes.
 
@@ -105,6 +108,7 @@ def make_grid(
         played: player -> setting -> (E,) net P&L, ticks·lots; the settings in the order of the columns.
         base: cell -> the cell that its change is measured against; none: no change is told.
         bootstrap: how intervals are made.
+        note: to stand under the table.
 
     Raises:
         ConfigError: nothing was played.
@@ -126,7 +130,7 @@ def make_grid(
             row.append(Cell(mean_interval(net, bootstrap), change))
         rows[player] = tuple(row)
     count = max(len(net) for cells in played.values() for net in cells.values())
-    return Grid(name, heading, text, settings, tuple(rows), rows, count)
+    return Grid(name, heading, text, settings, tuple(rows), rows, count, note)
 
 
 def tables(grid: Grid, console: Console) -> Iterator[Table]:

@@ -89,6 +89,8 @@ def grid_markdown(grid: Mapping[str, Any]) -> str:
     for policy, source in players:
         name = f"{policy} from {source}" if source else policy
         lines.append(_row([name, *(cells.get((policy, source, s), "") for s in grid["settings"])]))
+    if grid.get("note"):
+        lines += ["", grid["note"]]
     return "\n".join(lines)
 
 

@@ -147,7 +147,8 @@ def _grid_table(grid: grids.Grid) -> str:
     for player in grid.players:
         cells = "".join(f"<td>{'' if cell is None else _grid_cell(cell)}</td>" for cell in grid.cells[player])
         lines.append(f"<tr><td>{escape(str(player))}</td>{cells}</tr>")
-    return table_html([f"<tr><th>net P&amp;L [interval], change</th>{head}</tr>", *lines])
+    note = f"<p class=dim>{escape(grid.note)}</p>" if grid.note else ""
+    return table_html([f"<tr><th>net P&amp;L [interval], change</th>{head}</tr>", *lines]) + note
 
 
 def _grid_cell(cell: grids.Cell) -> str:

@@ -177,6 +177,8 @@ def print_comparison(
         console.print(escape(f"{grid.heading}: {grid.text}"), highlight=False)
         for table in grid_tables(grid, console):
             console.print(table)
+        if grid.note:
+            console.print(escape(grid.note), highlight=False)
     for sentence in comparison.verdicts():
         console.print(escape(sentence), highlight=False)
     for row in comparison.rows:

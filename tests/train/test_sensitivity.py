@@ -1,14 +1,18 @@
 """The same policies under other latencies, fees and fills, and in other markets."""
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from baselines import tuned
 from hft_gym.envs.config import EnvConfig
 from hft_gym.errors import ConfigError
 from hft_gym.market import MarketConfig
-from hft_gym.report import Bootstrap, Panel
+from hft_gym.report import Bootstrap, Panel, print_comparison
 from hft_gym.report.grids import Player
+from hft_gym.report.markdown import grid_markdown
 from hft_gym.report.writers import summary
 from tests.data.feeds import binance_lines
 from train.compare import compare_policies
@@ -108,3 +112,56 @@ def test_what_cannot_be_played_is_refused_at_once():
         compare_policies(["do-nothing"], matrix=["reactiv"])
     with pytest.raises(ConfigError, match="recorded day"):
         compare_policies(["do-nothing"], {"feed": "day.csv"}, matrix=["reactive"])
+
+
+def test_the_matrix_changes_the_flow_and_keeps_the_fees_and_latencies():
+    """The column of the comparison's own market is the main table; another market pays the same fees."""
+    costly = {**SHORT, "market": {"flow": "poisson", "fees": {"taker": 0.7}, "latency": {"order_ns": 40_000_000}}}
+    names = ["liquidity-taking:signal_threshold=1e-5"]
+    found = compare_policies(names, costly, episodes=4, bootstrap=FEW, matrix=["poisson", "calm"])
+    home, away = found.grids[0].cells[Player(names[0])]
+    assert home.net == found.rows[0].metrics["net_pnl"]
+    there = {**costly, "market": {**costly["market"], "flow": "calm"}}
+    assert away.net == compare_policies(names, there, episodes=4, bootstrap=FEW).rows[0].metrics["net_pnl"]
+    free = compare_policies(names, {**SHORT, "market": "calm"}, episodes=4, bootstrap=FEW).rows[0]
+    assert away.net.value < free.metrics["net_pnl"].value
+    assert found.grids[0].note == ""
+
+
+def test_a_market_that_brings_its_own_settings_says_so(tmp_path):
+    path = tmp_path / "market.toml"
+    path.write_text('flow = "calm"\n[fees]\ntaker = 0.1\n')
+    costly = {**SHORT, "market": {"flow": "poisson", "fees": {"taker": 0.7}, "max_own_orders": 20}}
+    found = compare_policies(
+        ["buy-and-hold"], costly, episodes=2, bootstrap=FEW, matrix=["poisson", str(path), "small-tick"]
+    )
+    assert found.grids[0].note == f"in place of what is set: {path} brings its own fees"
+    console = Console(width=300, file=io.StringIO())
+    print_comparison(found, console)
+    assert found.grids[0].note in console.file.getvalue()
+    assert found.grids[0].note in grid_markdown(found.grids[0].records())
+    there = {**SHORT, "market": {"flow": "calm", "fees": {"taker": 0.1}, "max_own_orders": 20}}
+    alone = compare_policies(["buy-and-hold"], there, episodes=2, bootstrap=FEW).rows[0]
+    assert found.grids[0].cells[Player("buy-and-hold")][1].net == alone.metrics["net_pnl"]
+
+
+@pytest.mark.parametrize(
+    ("randomise", "asked", "said"),
+    [
+        ({"flows": ["poisson", "thin"]}, {"matrix": ["volatile"]}, r"randomise: poisson, thin\), so none of volatile"),
+        ({"ranges": [("flow.market_rate", 1, 2)]}, {"matrix": ["volatile"]}, "flow.market_rate"),
+        ({"ranges": [("fees.taker", 0, 1)]}, {"sensitivity": ["fees"]}, "sensitivity: fees.taker is drawn anew"),
+        ({"factors": [("fees.taker", 1, 2)]}, {"sensitivity": ["fees"]}, "sensitivity: fees.taker is drawn anew"),
+        ({"ranges": [("latency.order_ns", 0, 9)]}, {"sensitivity": ["latency"]}, "latency.order_ns is drawn anew"),
+    ],
+)
+def test_what_each_episode_draws_is_not_played_under_another_name(randomise, asked, said):
+    with pytest.raises(ConfigError, match=said):
+        compare_policies(["do-nothing"], {**SHORT, "randomise": randomise}, episodes=2, bootstrap=FEW, **asked)
+
+
+def test_a_factor_on_a_drawn_latency_is_played():
+    """Factors commute: times 0 there is no latency, whatever is drawn."""
+    drawn = {**SHORT, "randomise": {"factors": [("latency.order_ns", 0.5, 2.0)], "variants": 4}}
+    found = compare_policies(["join-touch"], drawn, episodes=4, bootstrap=FEW, sensitivity=["latency"])
+    assert len({cell.net.value for cell in found.grids[0].cells[Player("join-touch")]}) > 2
