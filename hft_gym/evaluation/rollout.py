@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hft_gym.config import to_dict
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation.episodes import FILL_DTYPE, MID_DTYPE, ORDER_DTYPE, Episodes
+from hft_gym.evaluation.seeds import whole_seeds
 
 if TYPE_CHECKING:
     from hft_gym.envs.config import EnvConfig
@@ -82,14 +83,12 @@ def evaluate(
         The episodes, in the order of ``seeds``.
 
     Raises:
-        ConfigError: no seeds, or a wrong setting.
+        ConfigError: no seeds, one that is no whole number, or a wrong setting.
         LogOverflowError: a log was full: records would have been lost.
     """
     from hft_gym.envs.vector import HFTMarketVectorEnv
 
-    wanted = np.asarray(seeds, dtype=np.int64)
-    if wanted.ndim != 1 or len(wanted) == 0:
-        raise ConfigError(f"seeds: expected a sequence of at least one, got shape {wanted.shape}")
+    wanted = whole_seeds(seeds)
     if num_envs < 1:
         raise ConfigError(f"num_envs: must be at least 1, got {num_envs}")
     rounds = -(-len(wanted) // num_envs)

@@ -11,6 +11,9 @@ A seed is the number given to ``reset``; it fixes the whole market of one episod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +29,7 @@ __all__ = [
     "purpose",
     "training_seeds",
     "validation_seeds",
+    "whole_seeds",
 ]
 
 TRAINING_STOP = 1_000_000
@@ -63,6 +67,21 @@ def purpose(seed: int) -> str:
     if HELD_OUT_START <= seed < HELD_OUT_STOP:
         return "held-out"
     return "other"
+
+
+def whole_seeds(seeds: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Seeds:
+    """Seeds that somebody gave as (N,) int64, none of them changed by it.
+
+    Raises:
+        ConfigError: no seeds, another shape, or one that is no whole number of 63 bits.
+    """
+    given = np.asarray(seeds)
+    if given.ndim != 1 or len(given) == 0:
+        raise ConfigError(f"seeds: expected a sequence of at least one, got shape {given.shape}")
+    wrong = [s for s in given.tolist() if not isinstance(s, int) or isinstance(s, bool) or s >= 2**63]
+    if wrong:
+        raise ConfigError(f"seeds: expected whole numbers below 2^63, got {wrong[0]!r}")
+    return given.astype(np.int64)
 
 
 def _block(name: str, start: int, stop: int, count: int, offset: int) -> Seeds:

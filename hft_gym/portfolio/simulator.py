@@ -21,6 +21,7 @@ from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import evaluate
 from hft_gym.evaluation.episodes import Episodes
+from hft_gym.evaluation.seeds import whole_seeds
 from hft_gym.market.records import SUBUNITS
 from hft_gym.portfolio.ledger import Portfolio
 from hft_gym.report import PerformanceMetrics
@@ -61,7 +62,14 @@ class Simulation:
         return self.portfolio_of(0)
 
     def portfolio_of(self, episode: int) -> Portfolio:
-        """The portfolio of one episode: its fills, marked at the others' mid after each decision."""
+        """The portfolio of one episode: its fills, marked at the others' mid after each decision.
+
+        Args:
+            episode: its place in the run, from 0 on; not its seed (``episodes.seeds`` has the seed of each).
+
+        Raises:
+            ConfigError: no such episode.
+        """
         return portfolio_of(self.episodes, episode, self.initial_cash)
 
     @cached_property
@@ -129,7 +137,7 @@ class ExecutionSimulator:
             deterministic: passed to ``predict``.
 
         Raises:
-            ConfigError: a strategy without the face, no seeds, or a wrong start.
+            ConfigError: a strategy without the face, no seeds, one that is no whole number, or a wrong start.
             LogOverflowError: a log was full; raise ``log_capacity``.
         """
         faces = {"predict": "predict", "snapshots": "on_market_update"}
@@ -157,9 +165,7 @@ class ExecutionSimulator:
         from hft_gym.portfolio.snapshots import check_tick, play
 
         config = self.config
-        wanted = np.asarray(seeds, np.int64)
-        if wanted.ndim != 1 or len(wanted) == 0:
-            raise ConfigError(f"seeds: expected a sequence of at least one, got shape {wanted.shape}")
+        wanted = whole_seeds(seeds)
         if config.task == "execution" or len(config.variants) > 1:
             raise ConfigError(
                 "a parent order, and markets drawn by randomise, are of the environments: run this strategy by predict"
@@ -225,6 +231,11 @@ def portfolio_of(episodes: Episodes, episode: int = 0, initial_cash: float = 100
 
     A position at the start (the parent order of an execution) is a fill at the arrival's mid, as in the accounts. The
     average cost is rounded as there: ``equity - initial_cash`` is the net P&L times the tick size.
+
+    Args:
+        episodes: of a run.
+        episode: its place among them, from 0 on; not its seed.
+        initial_cash: of the portfolio [currency].
 
     Raises:
         ConfigError: no such episode.

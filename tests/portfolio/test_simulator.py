@@ -231,6 +231,9 @@ def test_bad_input() -> None:
         simulator.run(Once(), face="live")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="at least one"):
         simulator.run(Once(), seeds=[])
+    for face in ("predict", "snapshots"):
+        with pytest.raises(ConfigError, match=r"seeds: expected whole numbers below 2\^63, got 1\.7"):
+            simulator.run(JoinTouch(), seeds=[1.7], face=face)
     with pytest.raises(ConfigError, match="simulated"):
         simulator.run(Once(), starts=[1])
     with pytest.raises(ConfigError, match="tick_size"):
