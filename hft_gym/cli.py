@@ -255,10 +255,16 @@ def find(arguments: Sequence[str]) -> tuple[Command | None, list[str]]:
 
 def reject(arguments: Sequence[str]) -> int:
     """Answer a command that does not exist: a group shows its members, a typo what may have been meant."""
-    members = [c for c in COMMANDS if c.words.split()[0] == arguments[0]]
+    members = {c.words.partition(" ")[2]: c for c in COMMANDS if c.words.split()[0] == arguments[0]}
+    if members and (len(arguments) == 1 or arguments[1] in ("-h", "--help")):
+        print_help(list(members.values()))
+        return 0
     if members:
-        print_help(members)
-        return 0 if len(arguments) == 1 or arguments[1] in ("-h", "--help") else 2
+        print(
+            f"hft-gym {arguments[0]}: no command {arguments[1]!r}{did_you_mean(arguments[1], list(members))}",
+            file=sys.stderr,
+        )
+        return 2
     names = [c.words for c in COMMANDS]
     close = difflib.get_close_matches(" ".join(arguments[:2]), names, n=1, cutoff=0.5)
     close = close or difflib.get_close_matches(arguments[0], names, n=1, cutoff=0.5)

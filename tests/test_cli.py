@@ -47,6 +47,8 @@ def test_help_names_every_command_and_an_example(capsys):
         (["compre"], "'compare'"),
         (["benhc"], "'bench'"),
         (["xyzzy"], "the commands are demo"),
+        (["runs", "lst"], "hft-gym runs: no command 'lst'; did you mean 'list'? Allowed: list, show, compare, sql"),
+        (["data", "xyzzy"], "no command 'xyzzy'. Allowed: convert, inspect, validate, replay"),
     ],
 )
 def test_a_typo_is_answered_with_what_was_meant(capsys, typed, meant):

@@ -67,7 +67,7 @@ class Comparison:
     """Policies compared on common seeds.
 
     Attributes:
-        rows: best net P&L first.
+        rows: best net P&L first, of equals whoever sent fewer orders.
         best: name of the policy with the highest mean net P&L.
         best_baseline: name of the best baseline (None where none took part).
         bootstrap: how the intervals were made.
@@ -238,7 +238,7 @@ def compare(
                 f"{run.name!r} and {runs[0].name!r} played different seeds; a comparison needs the same"
             )
     chosen = bootstrap or Bootstrap()
-    ranked = sorted(runs, key=_mean_net, reverse=True)
+    ranked = sorted(runs, key=_rank)
     fair = [r for r in ranked if r.name not in hindsight]
     reference = next((r for r in fair if r.name not in agents), None)
     idle = counterfactual or next((r for r in runs if not len(r.orders) and len(r.mids)), None)
@@ -257,6 +257,7 @@ def compare(
         if live and panel.count < FEWEST:
             metrics = {name: e._replace(low=float("nan"), high=float("nan")) for name, e in metrics.items()}
         known = (evidence or {}).get(run.name) or Evidence(learned=run.name in agents)
+        known = replace(known, hindsight=run.name in hindsight)
         rows.append(
             Row(
                 run.name,
@@ -278,9 +279,10 @@ def compare(
     )
 
 
-def _mean_net(run: Episodes) -> float:
+def _rank(run: Episodes) -> tuple[float, int, bool]:
+    """Highest mean net P&L first; of equals whoever sent fewer orders, for nobody is better than who did nothing."""
     known = run.net_pnl[~np.isnan(run.net_pnl)]
-    return float(known.mean()) if len(known) else -np.inf
+    return -float(known.mean()) if len(known) else np.inf, len(run.orders), run.name != "do-nothing"
 
 
 def _verdict(row: Row, reference: str | None, level: float, each: str) -> str:

@@ -15,6 +15,7 @@ from hft_gym.report.statistics import Estimate
 __all__ = ["FLAGS", "Evidence", "Flag", "find_flags"]
 
 FLAGS = {
+    "hindsight": "it was shown the future",
     "no-trades": "no own order ever traded",
     "few-trades": "own orders traded in fewer than 95 % of the episodes",
     "stochastic-only": "the agent trades when its actions are drawn, and not when it gives its most likely ones",
@@ -29,6 +30,10 @@ FLAGS = {
 USUAL = 0.95
 """Share of episodes with a trade from which on nothing is said."""
 MOST = 0.5
+HINDSIGHT = (
+    "shown the future; what hindsight plans bounds a taker who moves nothing, what it earns here in the book is no "
+    "bound, and may be a loss (docs/baselines.md)"
+)
 
 
 class Flag(NamedTuple):
@@ -50,18 +55,21 @@ class Evidence:
         pessimistic: the same policy on the same seeds under the least favourable fill model.
         seen: why its episodes are not new to it; empty: nothing is known against them.
         learned: whether it was trained, or its parameters chosen: then its seeds must be held out.
+        hindsight: whether it was shown the future.
     """
 
     drawn: Episodes | None = None
     pessimistic: Episodes | None = None
     seen: str = ""
     learned: bool = False
+    hindsight: bool = False
 
 
 def find_flags(run: Episodes, metrics: Mapping[str, Estimate], evidence: Evidence | None = None) -> tuple[Flag, ...]:
     """The flags of a policy, in the order of `FLAGS`."""
     found = evidence or Evidence()
     texts = {
+        "hindsight": HINDSIGHT if found.hindsight else "",
         "no-trades": _no_trades(metrics),
         "few-trades": _few_trades(metrics),
         "stochastic-only": _stochastic_only(metrics, found.drawn),

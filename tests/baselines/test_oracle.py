@@ -80,5 +80,7 @@ def test_a_comparison_labels_it_and_measures_nobody_by_it():
     )
     row = comparison["oracle (hindsight)"]
     assert row.kind == "hindsight" and row.metrics["net_pnl"].value > 0
+    assert row.flags[0].name == "hindsight" and "is no bound" in row.flags[0].text
+    assert not any(f.name == "hindsight" for r in comparison.rows for f in r.flags if r is not row)
     assert comparison.best_baseline == "market-making" == comparison.best
     assert comparison["do-nothing"].kind == "baseline"

@@ -47,6 +47,16 @@ def test_ranked_and_paired(comparison):
         comparison["other"]
 
 
+def test_of_equals_who_did_nothing_comes_first():
+    """Nobody is better than do-nothing by never trading."""
+    for names in (("glft", "do-nothing", "agent"), ("agent", "glft", "do-nothing")):
+        found = compare([from_final_pnl(name, np.zeros(4)) for name in names], ["agent"], FEW)
+        assert found.best == found.best_baseline == found.rows[0].name == "do-nothing"
+    idle, maker = (from_final_pnl(name, np.zeros(4)) for name in ("idle", "maker"))
+    idle = replace(idle, fills=idle.fills[:0], orders=idle.orders[:0])
+    assert compare([maker, idle], (), FEW).best == "idle"
+
+
 def test_words_are_honest(comparison):
     good, bad, even = (
         next(v for v in comparison.verdicts() if v.startswith(name)) for name in ("good", "bad", "even")
