@@ -1,8 +1,8 @@
 """The run log's list of trials: everything that was tried before a result was chosen, so that it counts.
 
 One JSON object a line, only ever appended. A line is written in one piece under a lock and brought to the disk before
-the lock is given up: what a kill cuts off is one last line without its end, which readers leave out and the next
-writer begins a new line after. Several processes may write at once.
+the lock is given up: what a kill cuts off is one last line without its end, which readers leave out with a warning and
+the next writer begins a new line after. Several processes may write at once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import math
 import os
 import time
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrialLog", "behind", "learnings_of", "market_key", "trials_of"]
 
+logger = logging.getLogger("hft_gym.train")
+
 KINDS = ("tune", "train")
 """``tune``: a setting of a scripted strategy; ``train``: an agent as it stood at a validation."""
 
@@ -44,6 +47,7 @@ class TrialLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._told: list[int] = []  # damaged lines that were warned of
 
     def add(
         self,
@@ -98,16 +102,24 @@ class TrialLog:
             os.close(handle)
 
     def rows(self) -> list[dict[str, Any]]:
-        """All whole trials, in the order of writing; lines that a kill has cut are left out."""
-        found = []
+        """All whole trials, in the order of writing. Damaged lines, such as a kill has cut, are left out; since each
+        may have been a trial, a warning names them.
+        """
+        found, damaged = [], []
         if self.path.exists():
-            for line in self.path.read_bytes().splitlines():
-                try:
-                    row = json.loads(line)
-                except (json.JSONDecodeError, UnicodeDecodeError):
-                    continue
-                if isinstance(row, dict) and {"kind", "policy", "market", "seeds", "net_pnl"} <= set(row):
+            for number, line in enumerate(self.path.read_bytes().split(b"\n"), 1):
+                row = _row(line)
+                if row is not None:
                     found.append(row)
+                elif line.strip():
+                    damaged.append(number)
+        if damaged and damaged != self._told:
+            self._told = damaged
+            where = ", ".join(map(str, damaged[:10])) + (", ..." if len(damaged) > 10 else "")
+            logger.warning(
+                "%s: line %s: no whole trial; %d left out, and not counted among what was tried",
+                self.path, where, len(damaged),
+            )  # fmt: skip
         return found
 
     def trials(self, kind: str, market: str, policy: str | None = None) -> Trials | None:
@@ -125,6 +137,19 @@ class TrialLog:
         if kind == "train":
             return learnings_of([(row["policy"], row["seeds"], row["net_pnl"]) for row in tried])
         return trials_of([(row["seeds"], row["net_pnl"]) for row in tried])
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The trial that a line holds; None if it is damaged."""
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    if not (isinstance(row, dict) and {"kind", "policy", "market", "seeds", "net_pnl"} <= set(row)):
+        return None
+    seeds, pnl = row["seeds"], row["net_pnl"]
+    sound = isinstance(seeds, list) and isinstance(pnl, list) and len(seeds) == len(pnl)
+    return row if sound and all(v is None or type(v) in (int, float) for v in pnl) else None
 
 
 def trials_of(tried: Sequence[tuple[Sequence[int], Sequence[float | None]]]) -> Trials | None:

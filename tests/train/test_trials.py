@@ -84,6 +84,21 @@ def test_a_line_that_a_kill_cut_off_is_left_out_and_the_rest_stays(log, cut):
     assert [r["net_pnl"][0] for r in log.rows()] == ([1, 3, 7] if cut == 1 else [1, 7])
 
 
+@pytest.mark.parametrize("damage", ['{"kind": "tune"', "[]", '{"kind": "tune"}', None])
+def test_a_damaged_line_is_named(log, damage, caplog):
+    """Each may have been a trial, and trials count."""
+    add(log, 1.0, a=1)
+    if damage is None:  # a P&L that is none
+        damage = log.path.read_text().strip().replace("1.0", '"much"')
+    with log.path.open("a") as file:
+        file.write(damage + "\n\n")
+    add(log, 7.0, a=3)
+    assert [r["net_pnl"][0] for r in log.rows()] == [1, 7]
+    assert len(log.trials("tune", "m")) == 2
+    (said,) = [r.getMessage() for r in caplog.records]  # once
+    assert said.startswith(f"{log.path}: line 2: no whole trial; 1 left out")
+
+
 WRITER = """
 import sys
 from pathlib import Path
