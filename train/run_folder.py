@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from hft_gym import __version__
 from hft_gym.errors import CheckpointError, ConfigError
 from hft_gym.files import hold, replace_file
 
-__all__ = ["RunFolder", "git_state", "git_version", "versions"]
+__all__ = ["RunFolder", "check_file", "check_folder", "git_state", "git_version", "new_folder", "versions"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -145,6 +147,50 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def new_folder(parent: Path, kind: str) -> Path:
+    """Make a folder ``KIND-DATE-TIME`` that nobody else has: with a number after it where the second is taken.
+
+    Raises:
+        ConfigError: *parent* is no folder.
+    """
+    check_folder(kind, parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    name = time.strftime(f"{kind}-%Y%m%d-%H%M%S")
+    for number in count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError("unreachable")
+
+
+def check_folder(option: str, path: Path) -> None:
+    """Refuse, before any work, a folder that could not be written into after it.
+
+    Raises:
+        ConfigError: it is a file, lies below one, or may not be written into.
+    """
+    there = next((place for place in (path, *path.absolute().parents) if place.exists()), path)
+    if not there.is_dir():
+        what = "is a file" if there == path else f"lies below {there}, a file"
+        raise ConfigError(f"{option}: {path} {what}; allowed is a folder, or a path where one can be made")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{option}: {there} may not be written into; allowed is a folder of your own")
+
+
+def check_file(option: str, path: Path) -> None:
+    """Refuse, before any work, a file that could not be written after it.
+
+    Raises:
+        ConfigError: it is a folder, lies below a file, or may not be written.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{option}: {path} is a folder; allowed is a file, or a path where one can be made")
+    check_folder(option, path.parent)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ConfigError(f"{option}: {path} may not be written; allowed is a file of your own")
 
 
 def git_state() -> dict[str, Any] | None:

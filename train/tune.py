@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 import baselines
 from baselines.ranges import Range, SearchSpace
 from hft_gym.config import build
@@ -20,7 +18,7 @@ from hft_gym.envs.config import EnvConfig
 from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import evaluate, training_seeds
-from hft_gym.evaluation.seeds import purpose
+from hft_gym.evaluation.seeds import purpose, whole_seeds
 from hft_gym.extras import needing_extras
 from hft_gym.report import Bootstrap, Estimate, mean_interval
 from train.trials import TrialLog, market_key
@@ -100,7 +98,9 @@ def tune(
     config = build(EnvConfig, config)
     if config.feed is not None and config.replay.split == "held-out":
         raise ConfigError("tuning on the held-out part of a replay: use replay.split='train'")
-    chosen = training_seeds(64) if seeds is None else np.asarray(seeds, np.int64)
+    if isinstance(trials, int) and trials < 1:
+        raise ConfigError(f"tuning {name}: no trials: must be at least 1, got {trials}")
+    chosen = training_seeds(64) if seeds is None else whole_seeds(seeds)
     wrong = [int(s) for s in chosen if purpose(int(s)) != "training"]
     if wrong:
         raise ConfigError(f"tuning uses training seeds only (below 1,000,000), got {wrong[0]}")

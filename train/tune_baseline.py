@@ -28,9 +28,11 @@ from hft_gym.envs.vector import HFTMarketVectorEnv
 from hft_gym.errors import ConfigError
 from hft_gym.evaluation import training_seeds
 from hft_gym.files import replace_file
+from hft_gym.market import MarketConfig
 from hft_gym.report.overfitting import sharpe_of
 from train.options import parse, program, script
 from train.progress import PolicyBars
+from train.run_folder import check_file, check_folder
 from train.trials import TrialLog
 from train.tune import Tuning, tune
 
@@ -50,13 +52,13 @@ class TuneOptions:
     names: Positional[tuple[str, ...]] = ()
     """Baselines (hft-gym baselines lists them), or all."""
     trials: int = 24
-    """Settings to try for each: its defaults, then what the search proposes."""
+    """Settings to try for each: its defaults, then what the search proposes. Fewer than 24 need --out."""
     episodes: int = 64
-    """Training episodes that each setting plays."""
+    """Training episodes that each setting plays. Fewer than 64 need --out."""
     seed: int = 0
     """Of the search."""
     out: Path | None = None
-    """Folder for NAME.json; default: the shipped baselines/tuned/PRESET."""
+    """Folder for NAME.json; default: the shipped baselines/tuned/PRESET, in the preset's own settings alone."""
     log: Path = Path("runs/trials.jsonl")
     """List of all trials, that those made here are added to."""
     num_envs: int = 64
@@ -65,6 +67,36 @@ class TuneOptions:
     """Threads of the compiled step; results do not depend on it."""
     env: EnvConfig = field(default_factory=EnvConfig)
     """The environment."""
+
+
+def _check_shipped(options: TuneOptions, names: Sequence[str]) -> None:
+    """Refuse to replace shipped parameters, which everybody's comparisons take, by those of another market or of less.
+
+    Raises:
+        ConfigError: the market is no preset, its settings or the task are not those that the names are tuned with, or
+            the budget is below the shipped one.
+    """
+    env, usual = options.env, TuneOptions()
+    if preset_of(env) is None:
+        raise ConfigError("out: parameters are stored by market preset; for a replay or a flow of your own, give --out")
+    why = [
+        f"{name} is {given}, and {least} were spent on those"
+        for name, given, least in (
+            ("trials", options.trials, usual.trials), ("episodes", options.episodes, usual.episodes)
+        )
+        if given < least
+    ]  # fmt: skip
+    market = MarketConfig(flow=env.market.flow)
+    for task in dict.fromkeys(baselines.get(name).tasks[0] for name in names):
+        for ours, theirs, where in ((env, EnvConfig(market=market, task=task), ""), (env.market, market, "market.")):
+            then = to_dict(theirs)
+            changed = [n for n, v in to_dict(ours).items() if v != then[n] and n != "market"]
+            why += [f"{where}{name} is not as those were tuned" for name in changed]
+    if why:
+        raise ConfigError(
+            f"out: without --out this would replace the parameters that ship with {preset_of(env)}; "
+            f"{'; '.join(dict.fromkeys(why))}: give --out FOLDER"
+        )
 
 
 def store(tuning: Tuning, config: EnvConfig, path: Path, command: str) -> dict[str, Any]:
@@ -107,10 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(TuneOptions, words, "train.tune_baseline")
     console = Console()
-    preset = preset_of(options.env)
-    if options.out is None and preset is None:
-        raise ConfigError("out: parameters are stored by market preset; for a replay or a flow of your own, give --out")
-    folder = options.out or FOLDER / str(preset)
+    if options.trials < 1:
+        raise ConfigError(f"trials: must be at least 1, got {options.trials}")
     scale = HFTMarketVectorEnv(1, options.env)
     searched = [n for n in baselines.names(scale) if baselines.get(n).search_space(scale)]
     names = list(dict.fromkeys(n for word in options.names for n in (searched if word == ALL else [word])))
@@ -119,6 +149,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in names:
         if not baselines.get(name).search_space(scale):
             raise ConfigError(f"{name} has no parameters to tune; those that have are {', '.join(searched)}")
+    if options.out is None:
+        _check_shipped(options, names)
+    folder = options.out or FOLDER / str(preset_of(options.env))
+    check_folder("out", folder)
+    check_file("log", options.log)
     log = TrialLog(options.log)
     rest = [word for word in words if word not in ("--", *options.names)]
     for name in names:

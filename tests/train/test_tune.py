@@ -1,6 +1,7 @@
 """Tuning: seeded, on training seeds only, every trial kept; what is stored is what comparisons use."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -103,6 +104,60 @@ def test_command_refuses():
             main(words)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--trials", "23"], "trials is 23, and 24 were spent on those"),
+        (["--episodes", "3"], "episodes is 3, and 64 were spent"),
+        (["--env.market.fees.taker", "0.5"], "market.fees is not as those were tuned"),
+        (["--env.market.latency.order-ns", "5"], "market.latency is not as"),
+        (["--env.episode-steps", "30"], "episode_steps is not as"),
+        (["--env.levels", "3"], "; .*|levels is not as"),
+        (["--env.randomise.flows", "poisson", "thin"], "randomise is not as"),
+        (["--env.task", "liquidity-taking"], "task is not as"),
+    ],
+)
+def test_what_ships_is_not_replaced_by_less_or_by_something_else(words, said, monkeypatch):
+    monkeypatch.setattr("train.tune_baseline.tune", lambda *_, **__: pytest.fail("it was tuned"))
+    with pytest.raises(ConfigError, match=f"out: without --out .*ship with reactive.*({said}).*give --out FOLDER"):
+        main(["momentum", *words])
+
+
+@pytest.mark.parametrize("words", ["glft", "vwap --env.task execution", "all --env.market small-tick"])
+def test_with_the_shipped_settings_and_budget_it_may(words, monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def reached(*_, **__):
+        raise Reached
+
+    monkeypatch.setattr("train.tune_baseline.tune", reached)
+    with pytest.raises(Reached):
+        main(words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--trials", "-3"], "trials: must be at least 1, got -3"),
+        (["--out", "FILE"], "out: FILE is a file"),
+        (["--out", "FILE/below"], "out: FILE/below lies below FILE, a file"),
+        (["--log", "FOLDER"], "log: FOLDER is a folder"),
+        (["--log", "FILE/log"], "log: FILE is a file"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_tuned(words, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.tune_baseline.tune", lambda *_, **__: pytest.fail("it was tuned"))
+    (tmp_path / "file").touch()
+    places = {"FILE": str(tmp_path / "file"), "FOLDER": str(tmp_path)}
+    for name, place in places.items():
+        words, said = [word.replace(name, place) for word in words], said.replace(name, place)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        main(["glft", *(words if "--out" in words else [*words, "--out", str(tmp_path / "tuned")])])
+    with pytest.raises(ConfigError, match="must be at least 1, got -3"):
+        tune("glft", -3, SHORT)
+
+
 def test_parameters_are_for_presets_only():
     own = build(EnvConfig, {"market": {"flow": FlowConfig(market_rate=1.0)}})
     assert tuned.preset_of(own) is None and tuned.tuned_parameters("market-making", own) == {}
@@ -132,3 +187,4 @@ def test_shipped_parameters_are_whole(path):
     assert found["trials"] == len(found["sharpes"]) == 24
     assert found["net_pnl"]["value"] >= found["default_net_pnl"]["value"]
     assert path.stem in found["command"] and found["market"] in found["command"]
+    assert tuned.others(found, env.config) == []
