@@ -70,7 +70,8 @@ def get(name: str, env: Any = None) -> type[Any]:
         env: for which environment; None: the market.
 
     Raises:
-        ConfigError: no such name, module or class, or not a subclass of `Strategy` (for ``HFTModel-v0``, `ModelMaker`).
+        ConfigError: no such name, module or class, not a subclass of `Strategy` (for ``HFTModel-v0``, `ModelMaker`), or
+            one without a method that every subclass must define.
     """
     homes, base = _homes(env)
     home = {**_PRIVILEGED, **homes}.get(name, name)
@@ -91,6 +92,9 @@ def get(name: str, env: Any = None) -> type[Any]:
         raise ConfigError(f"module {module_name!r} has no {class_name!r}{did_you_mean(class_name, classes)}")
     if not _is_subclass(found, base):
         raise ConfigError(f"{home} is not a subclass of baselines.{base.__name__}")
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    if missing:
+        raise ConfigError(f"{home} does not define {', '.join(missing)}, which a baselines.{base.__name__} needs")
     cls: type[Any] = found
     return cls
 

@@ -59,7 +59,7 @@ SMALLEST = (
         rf"\1 \2 \3 {TINY_RUN} --env.order-size 100 --env.max-position 500",
     ),
     (r"(hft-gym train ppo) --minutes 10 (--env\.task .*)", rf"\1 \2 {TINY_RUN}"),
-    (r"(hft-gym compare --env\.task \w+)", r"\1 --episodes 4 --resamples 50 --env.episode-steps 60"),
+    (r"(hft-gym compare --env\.task \w+)", r"\1 --episodes 4 --resamples 100 --env.episode-steps 60"),
     (
         r"(hft-gym train tune-baseline) all (--env\.market \w+ --env\.task execution)",
         r"\1 vwap \2 --trials 2 --episodes 2 --env.episode-steps 30 --out tuned",
@@ -70,10 +70,10 @@ SMALLEST = (
     ),
     (
         r"(hft-gym compare --policies [\w -]+ --(?:sensitivity|matrix) [\w ]+)",
-        r"\1 --episodes 2 --resamples 50 --env.episode-steps 60",
+        r"\1 --episodes 2 --resamples 100 --env.episode-steps 60",
     ),
     # Every command runs in a folder of its own, so there is no trained agent to compare with.
-    (r"(hft-gym compare --policies [\w -]+) runs/\w+", r"\1 --episodes 4 --resamples 50"),
+    (r"(hft-gym compare --policies [\w -]+) runs/\w+", r"\1 --episodes 4 --resamples 100"),
 )
 """(command, the same with the smallest budget)."""
 

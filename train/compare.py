@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from train.evidence import gather, training_part
 from train.options import parse, program, script
 from train.players import agent_name, config_for, drawing, expanded, is_agent, load_agent, parameters_of
 from train.progress import PolicyBars
-from train.run_folder import git_version, versions
+from train.run_folder import check_file, check_folder, git_version, new_folder, versions
 from train.trials import TrialLog, behind
 from train.tune import Tuning, tune
 
@@ -45,6 +44,8 @@ __all__ = ["CompareOptions", "compare_policies", "main", "play", "show_and_write
 
 PARENT_METRICS = ("parent_shortfall_ticks", "parent_shortfall", "completion")
 """What is shown of executions in any case."""
+RESAMPLES = 100
+"""Least of the bootstrap that a command makes intervals from: 2.5 % of them are then two or three."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class CompareOptions:
     attribution, significance), or names of docs/metrics.md. The files hold all of them in any case.
     """
     resamples: int = 5000
-    """Resamples of the bootstrap."""
+    """Resamples of the bootstrap, at least 100."""
     num_envs: int = 128
     """Episodes played side by side; results do not depend on it."""
     threads: int = 1
@@ -102,6 +103,10 @@ class CompareOptions:
     such as hft-gym calibrate writes."""
 
     def __post_init__(self) -> None:
+        if self.resamples < RESAMPLES:
+            raise ConfigError(
+                f"resamples: must be at least {RESAMPLES}, got {self.resamples}: quantiles of fewer say nothing"
+            )
         if self.tune:
             no_effect(self, ("parameters",), "with tune: what has parameters is tuned now")
         else:
@@ -264,7 +269,10 @@ def compare_policies(
         "parameters": {n: parameters_of(p) for n, p in players.items()},
         "tuning": [t.record() for t in tunings],
         "trials": {n: t.record() for n, t in tried.items()},
-        "tuned": {n: {k: r[k] for k in ("market", "command", "trials", "version")} for n, r in stored.items()},
+        "tuned": {
+            n: {**{k: r[k] for k in ("market", "command", "trials", "version")}, "other": tuned.others(r, config)}
+            for n, r in stored.items()
+        },
         "versions": {**versions(), **({"git": git} if (git := git_version()) else {})},
         **(meta or {}),
     }
@@ -289,15 +297,18 @@ def _session(config: EnvConfig) -> Session | None:
 
 
 def consecutive_starts(config: EnvConfig) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where the disjoint episodes of a replay start, ns since midnight.
+    """Where the disjoint episodes of a replay start, ns since midnight; the first where the first may.
 
     Raises:
         ConfigError: the market is simulated.
     """
-    window = EnvCore(config, 1).window()
+    core = EnvCore(config, 1)
+    window = core.window()
     if window is None:
         raise ConfigError("consecutive episodes need a replay: give env.feed, the path of a message file")
-    return window.episode_starts(config.episode_steps * config.step_ns, "consecutive")
+    # The hours in a file's name begin before its first row, and no episode can.
+    first, _ = core.env["window"][0]
+    return replace(window, start_ns=int(first)).episode_starts(config.episode_steps * config.step_ns, "consecutive")
 
 
 def show_and_write(
@@ -327,14 +338,27 @@ def show_and_write(
             f"training seeds: {chosen}",
             highlight=False,
         )
-    stored = comparison.meta.get("tuned", {})
-    if stored:
-        console.print(f"with the parameters stored for this market: {', '.join(stored)}", highlight=False)
+    for line in _of_stored(comparison.meta.get("tuned", {})):
+        console.print(line, highlight=False)
     console.print(f"written to {out}: {', '.join(p.name for p in written.values())}", highlight=False)
     console.print(f"stored as {part.id} in {parts}", highlight=False, soft_wrap=True, markup=False)
     if comparison.meta.get("command"):
         console.print(f"made by: {comparison.meta['command']}", highlight=False, soft_wrap=True, markup=False)
     return written
+
+
+def _of_stored(stored: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Whose parameters ship with the package, and whether they were tuned for what was played."""
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name, record in stored.items():
+        alike.setdefault((record["market"], tuple(record.get("other", ()))), []).append(name)
+    return [
+        f"with the parameters stored for {market}, tuned with other {', '.join(other)} (docs/baselines.md: tune anew): "
+        f"{', '.join(names)}"
+        if other
+        else f"with the parameters stored for this market: {', '.join(names)}"
+        for (market, other), names in alike.items()
+    ]
 
 
 def play(
@@ -371,12 +395,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(CompareOptions, words, "train.compare")
     chosen_metrics(options.metrics)  # a word that is none is an error now, not after minutes
     console = Console()
-    out = options.out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"out: {out} is a file; allowed is a folder, or a path where one can be made")
-    if options.parts.exists() and not options.parts.is_dir():
-        raise ConfigError(f"parts: {options.parts} is a file; allowed is a folder, or a path where one can be made")
-    comparison = play(options, f"{program('train.compare')} {shlex.join(words)}".strip(), console)
+    check_folder("parts", options.parts)
+    check_file("trials", options.trials)
+    if options.out is not None:
+        check_folder("out", options.out)
+    out = options.out or new_folder(Path("runs"), "compare")
+    try:
+        comparison = play(options, f"{program('train.compare')} {shlex.join(words)}".strip(), console)
+    except BaseException:
+        if options.out is None:
+            out.rmdir()  # made for nothing
+        raise
     show_and_write(comparison, out, options.parts, console, options.metrics)
 
 

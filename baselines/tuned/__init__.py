@@ -8,12 +8,14 @@ Comparisons use them wherever the environment's flow is that preset, whatever it
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hft_gym.config import build, to_dict
 from hft_gym.errors import ConfigError
 
-__all__ = ["DEFAULT", "FOLDER", "preset_of", "record", "tuned_parameters"]
+__all__ = ["DEFAULT", "FOLDER", "others", "preset_of", "record", "tuned_parameters"]
 
 FOLDER = Path(__file__).resolve().parent
 DEFAULT = "reactive"
@@ -46,6 +48,27 @@ def record(name: str, config: Any) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: damaged tuned parameters ({error})") from None
     return found
+
+
+def others(found: Mapping[str, Any], config: Any) -> list[str]:
+    """Settings that parameters were not tuned with, by name: ``"fees"``, ``"latency"``, ``"randomise.flows"``; empty:
+    none. What only concerns a learner (reward, encoding of actions, levels seen) is left out.
+
+    Args:
+        found: what `record` gave.
+        config: the environment in which they are to play.
+    """
+    config_then = found.get("config") or {}
+    then, now = _parts(to_dict(build(type(config), config_then))), _parts(to_dict(config))
+    return [name for name, value in now.items() if then.get(name) != value]
+
+
+def _parts(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name; the flow is left out, for the parameters are stored by it."""
+    left = {name: value for name, value in plain.items() if name not in ("reward", "action", "ladder", "levels")}
+    market, randomise = left.pop("market"), left.pop("randomise")
+    of_market = {name: value for name, value in market.items() if name != "flow"}
+    return {**of_market, **left, **{f"randomise.{name}": randomise[name] for name in ("flows", "ranges", "factors")}}
 
 
 def tuned_parameters(name: str, config: Any) -> dict[str, Any]:

@@ -1,9 +1,11 @@
+import io
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import baselines
 from baselines import tuned
@@ -17,7 +19,7 @@ from hft_gym.market import MarketConfig
 from hft_gym.report import Bootstrap
 from hft_gym.report.store import Store
 from tests.data_files import shared_lobster
-from train.compare import CompareOptions, compare_policies, consecutive_starts, main
+from train.compare import CompareOptions, compare_policies, consecutive_starts, main, show_and_write
 from train.options import parse
 from train.players import BASELINES, MAKERS, TAKERS, expanded, leading
 
@@ -99,7 +101,7 @@ def test_command_line(tmp_path, capsys):
             "--env.episode-steps",
             "20",
             "--resamples",
-            "50",
+            "100",
         ]
         + ["--parts", str(tmp_path / "parts"), "--out", str(tmp_path / "out")]
     )
@@ -191,6 +193,34 @@ def test_consecutive_episodes_of_a_replay():
     assert threshold * 22_387.5 == pytest.approx(0.75 * 15)  # the median spread of the hours before
 
 
+def lobster_file(folder, first_s=34_217.459617, rows=400):
+    """A LOBSTER day whose first row lies well after the hours in its name begin."""
+    rng = np.random.default_rng(0)
+    messages, books = [], []
+    for i in range(rows):
+        bid = 1_000_000 - 100 * int(rng.integers(1, 5))
+        time = first_s + 0.5 * i
+        messages.append(f"{time:.9f},1,{i + 1},5,{bid},1")
+        best = max(int(m.split(",")[4]) for m in messages)
+        size = sum(5 for m in messages if int(m.split(",")[4]) == best)
+        books.append(f"9999999999,0,{best},{size}")
+    stem = "TEST_2012-06-21_34200000_34500000"
+    path = folder / f"{stem}_message_1.csv"
+    path.write_text("\n".join(messages) + "\n")
+    (folder / f"{stem}_orderbook_1.csv").write_text("\n".join(books) + "\n")
+    return path
+
+
+def test_consecutive_episodes_begin_where_the_first_row_is(tmp_path):
+    """The hours in the file's name begin before it, and there is no book to show yet."""
+    feed = lobster_file(tmp_path)
+    config = {"feed": str(feed), "episode_steps": 300, "market": {"warm_up_ns": 0}}
+    starts = consecutive_starts(build(EnvConfig, config))
+    assert starts[0] == 34_217_459_617_000 and (np.diff(starts) == 30 * 10**9).all() and len(starts) > 3
+    found = compare_policies(["do-nothing"], config, episodes=2, consecutive=True, bootstrap=FEW)
+    assert found.episodes == 2
+
+
 class Trained(Stubborn):
     """An agent that was trained in another encoding, with fewer levels, and that can draw its actions."""
 
@@ -221,7 +251,7 @@ def test_every_task_has_its_baselines(tmp_path, capsys):
         assert {r.name for r in comparison.rows} == set(names)
         fitting = set(baselines.names(HFTMarketVectorEnv(1, config)))
         assert fitting - set(names) <= ({"random"} if task == "execution" else set())
-    words = ["--env.task", "execution", "--env.episode-steps", "40", "--episodes", "4", "--resamples", "50"]
+    words = ["--env.task", "execution", "--env.episode-steps", "40", "--episodes", "4", "--resamples", "100"]
     main([*words, "--out", str(tmp_path), "--parts", str(tmp_path / "parts")])
     assert "completion" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="market-making is for the task"):
@@ -283,3 +313,62 @@ def test_options_that_need_another_are_refused_without_it():
         with pytest.raises(ConfigError, match=said):
             CompareOptions(**settings)
     assert CompareOptions(tune=4, tune_episodes=5).tune_episodes == 5
+
+
+def test_intervals_need_a_hundred_resamples():
+    with pytest.raises(ConfigError, match="resamples: must be at least 100, got 99"):
+        CompareOptions(resamples=99)
+    assert CompareOptions(resamples=100).resamples == 100
+
+
+def test_runs_of_one_second_have_a_folder_each(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("train.run_folder.time.strftime", lambda form, *_: form.replace("%Y%m%d-%H%M%S", "SECOND"))
+    words = ["--policies", "do-nothing", "--episodes", "2", "--resamples", "100", "--env.episode-steps", "5"]
+    for seed in ("0", "10"):
+        main([*words, "--seed", seed])
+    capsys.readouterr()
+    first, second = (tmp_path / "runs" / name for name in ("compare-SECOND", "compare-SECOND-2"))
+    seeds = [json.loads((folder / "comparison.json").read_text())["seeds"] for folder in (first, second)]
+    assert [found[0] - seeds[0][0] for found in seeds] == [0, 10]
+    with pytest.raises(ConfigError, match="did you mean 'random'"):
+        main([*words, "--policies", "randon"])
+    assert not (tmp_path / "runs" / "compare-SECOND-3").exists()  # nothing is left of what was not played
+
+
+@pytest.mark.parametrize("option", ["--out", "--parts"])
+def test_where_nothing_can_be_written_is_told_before_the_work(option, tmp_path):
+    (tmp_path / "file").touch()
+    for path, said in (("file", "file is a file"), ("file/below", "lies below .*file, a file")):
+        with pytest.raises(ConfigError, match=f"{option[2:]}: .*{said}"):
+            main([option, str(tmp_path / path), "--episodes", "1000000000"])
+    with pytest.raises(ConfigError, match=r"trials: .* is a folder"):
+        main(["--trials", str(tmp_path), "--episodes", "1000000000"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"episode_steps": 1000}, "with the parameters stored for this market: join-touch"),
+        (
+            {"episode_steps": 1000, "market": {"fees": {"taker": 0.3}, "latency": {"order_ns": 5}}},
+            "stored for reactive, tuned with other latency, fees (docs/baselines.md: tune anew): join-touch",
+        ),
+        (
+            {"randomise": {"flows": ["poisson", "thin"]}, "episode_steps": 30},
+            "tuned with other episode_steps, randomise.flows (",
+        ),
+    ],
+)
+def test_parameters_that_were_tuned_for_something_else_are_told(settings, said, tmp_path):
+    found = compare_policies(["join-touch", "do-nothing"], settings, episodes=2, bootstrap=FEW)
+    console = Console(width=300, file=io.StringIO())
+    show_and_write(found, tmp_path / "out", tmp_path / "parts", console)
+    assert said in console.file.getvalue()
+
+
+def test_a_strategy_without_a_rule_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "ruleless.py").write_text("from baselines import Strategy\n\n\nclass Bad(Strategy):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"ruleless:Bad does not define decide, which a baselines\.Strategy needs"):
+        compare_policies(["ruleless:Bad"], SHORT, episodes=2, bootstrap=FEW)

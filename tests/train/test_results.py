@@ -12,7 +12,7 @@ from train import results
 from train.results import TABLES, ResultsOptions, Table, holds, main, page
 
 TINY = Table("poisson", "The market `poisson`", ("--policies", "do-nothing", "join-touch", "--env.market", "poisson",
-             "--env.episode-steps", "40", "--resamples", "50", "--sensitivity", "fees"))  # fmt: skip
+             "--env.episode-steps", "40", "--resamples", "100", "--sensitivity", "fees"))  # fmt: skip
 
 
 @pytest.fixture
