@@ -68,7 +68,7 @@ def test_mistakes_are_one_line(capsys, tmp_path):
         assert f"seconds is {float(seconds)}; allowed are" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert cli.main(["watch-feed", "mock://", "--seconds", "1", "--record", str(tmp_path / "file")]) == 2
-    assert f"{tmp_path / 'file'}: File exists" in capsys.readouterr().err
+    assert f"{tmp_path / 'file'} holds no recording; allowed is a folder" in capsys.readouterr().err
     for words, said in (
         (("replay:day.csv", "--seed", "5"), "seed is 5, but the feed is replay:day.csv; --seed is for mock feeds"),
         ((str(tmp_path), "--market", "calm"), "--market is for mock feeds"),
