@@ -150,7 +150,8 @@ def score_runs(
         if counts == {0} or not counts:
             raise ConfigError(f"across seeds: learner {name!r} has no runs")
         if len(counts) > 1:
-            told = ", ".join(f"{len(some)} in {m.market}" for some, m in zip(runs, markets, strict=True))
+            sizes = sorted((m.market, len(some)) for some, m in zip(runs, markets, strict=True))
+            told = ", ".join(f"{count} in {market}" for market, count in sizes)
             raise ConfigError(f"across seeds: learner {name!r} has {told}; each market needs equally many runs")
         nets = np.array([[_net(m, run) for run in some] for some, m in zip(runs, markets, strict=True)]).T
         scores = (nets - np.array([less for less, _ in units])) / np.array([unit for _, unit in units])

@@ -100,7 +100,7 @@ def test_what_the_command_refuses(store, capsys):
     words = ["--parts", str(folder), "--across-seeds"]
     for more, why in (
         (["all", "--learners", "c-*"], "no agent fits 'c-*'"),
-        (["all", "--learners", "*-0", "*calm*"], "0 in poisson, 6 in calm"),
+        (["all", "--learners", "*-0", "*calm*"], "6 in calm, 0 in poisson"),
         ([parts[0].id, parts[0].id], "in two evaluations of one market"),
         ([], "which?"),
     ):
