@@ -18,6 +18,7 @@ from hft_gym.errors import CheckpointError, ConfigError
 
 __all__ = ["digest", "hold", "read_arrays", "read_checked", "replace_file", "write_arrays"]
 
+
 def replace_file(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Write a file under a temporary name beside its place, bring it to the disk and move it there: whatever happens,
     nobody ever reads half of it. Its folder is made where missing.
